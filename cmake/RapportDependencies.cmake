@@ -1,0 +1,29 @@
+# Every third-party library, found once. Modules link the imported targets.
+
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+
+# llama.cpp: prebuilt (scripts/setup) or the user's own, through LLAMA_DIR.
+if(NOT EXISTS "${LLAMA_DIR}/include/llama.h")
+  message(FATAL_ERROR "llama.cpp is not in ${LLAMA_DIR}: run scripts/setup, or pass -DLLAMA_DIR=DIR with lib/ and include/")
+endif()
+file(GLOB llama_libraries
+     "${LLAMA_DIR}/lib/libllama.so" "${LLAMA_DIR}/lib/libllama.v*.so"
+     "${LLAMA_DIR}/lib/libggml.so" "${LLAMA_DIR}/lib/libggml.v*.so"
+     "${LLAMA_DIR}/lib/libggml-base.so" "${LLAMA_DIR}/lib/libllama-common.so")
+add_library(llama INTERFACE)
+target_include_directories(llama SYSTEM INTERFACE
+  "${LLAMA_DIR}/include" "${LLAMA_DIR}/include/common" "${LLAMA_DIR}/include/vendor")
+target_link_libraries(llama INTERFACE ${llama_libraries})
+target_link_options(llama INTERFACE "-Wl,-rpath-link,${LLAMA_DIR}/lib")
+target_compile_definitions(llama INTERFACE "RAPPORT_LLAMA_LIBRARY_DIR=\"${LLAMA_DIR}/lib\"")

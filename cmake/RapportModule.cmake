@@ -1,0 +1,48 @@
+# rapport_module(NAME [DEPENDS rapport modules...] [PRIVATE libraries...])
+#
+# One folder is one static library: every *.cpp beside the calling CMakeLists.txt. DEPENDS names lower layers (public);
+# PRIVATE names the heavy dependency that stays inside the .cpp files.
+function(rapport_module name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  add_library(rapport_${name} STATIC ${sources})
+  target_link_libraries(rapport_${name} PUBLIC rapport_flags PRIVATE ${ARG_PRIVATE})
+  foreach(lower IN LISTS ARG_DEPENDS)
+    target_link_libraries(rapport_${name} PUBLIC rapport_${lower})
+  endforeach()
+  if(NOT name STREQUAL "base")
+    target_precompile_headers(rapport_${name} REUSE_FROM rapport_base)
+  endif()
+endfunction()
+
+# rapport_tests(NAME [LIBRARIES ...]) in tests/NAME: *_test.cpp become NAME_tests (label fast), *_slow_test.cpp become
+# NAME_slow_tests (label slow), other *.cpp are shared by both.
+function(rapport_tests name)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  file(GLOB all CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  set(slow ${all})
+  list(FILTER slow INCLUDE REGEX "_slow_test\\.cpp$")
+  set(fast ${all})
+  list(FILTER fast INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER fast EXCLUDE REGEX "_slow_test\\.cpp$")
+  set(shared ${all})
+  list(FILTER shared EXCLUDE REGEX "_test\\.cpp$")
+  foreach(tier fast slow)
+    if(${tier})
+      set(target ${name}_tests)
+      set(timeout 60)
+      if(tier STREQUAL "slow")
+        set(target ${name}_slow_tests)
+        set(timeout 900)
+      endif()
+      add_executable(${target} ${${tier}} ${shared})
+      target_link_libraries(${target} PRIVATE rapport_${name} rapport_testing ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
+      target_precompile_headers(${target} REUSE_FROM rapport_testing)
+      # One ctest entry per binary and tier: starting a process (and loading a model) per test case costs more than the
+      # tests do.
+      add_test(NAME ${target} COMMAND ${target} --gtest_brief=1)
+      set_tests_properties(${target} PROPERTIES LABELS ${tier} TIMEOUT ${timeout} ENVIRONMENT "${RAPPORT_TEST_ENVIRONMENT}")
+    endif()
+  endforeach()
+endfunction()

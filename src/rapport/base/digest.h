@@ -1,0 +1,26 @@
+// BLAKE2b digests (libsodium): prefix hashes, pseudonyms, keys at rest. Checksums of downloads are
+// SHA-256.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "rapport/base/result.h"
+
+namespace rapport::base {
+
+/// 32-byte BLAKE2b of `data`, keyed when `key` is not empty (16 to 64 bytes), as 64 hexadecimal
+/// characters.
+std::string digest(std::string_view data, std::string_view key = {});
+
+/// Lower-case hexadecimal SHA-256 of a file, read in pieces. Errors: kIo.
+Result<std::string> sha256_file(const std::string& path);
+
+/// Compares in time that depends on the length only.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
+std::string to_base64(std::string_view bytes);
+Result<std::string> from_base64(std::string_view text);
+
+}  // namespace rapport::base

@@ -1,0 +1,41 @@
+// The one door through which personal text enters and leaves the store, so that per-user encryption
+// is one new class.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "rapport/base/result.h"
+
+namespace rapport::store {
+
+/// Where a text lies; an encrypting codec binds it as associated data, so that a row cannot be
+/// swapped for another.
+struct FieldPlace {
+  std::string_view user;
+  std::string_view table;
+  std::string_view row;
+  std::string_view column;
+};
+
+class PersonalTextCodec {
+ public:
+  virtual ~PersonalTextCodec() = default;
+  /// What is written to disk. Thread-safe.
+  virtual Result<std::string> seal(const FieldPlace& place, std::string_view text) const = 0;
+  /// The text again. Errors: kCorrupt. Thread-safe.
+  virtual Result<std::string> open(const FieldPlace& place, std::string_view sealed) const = 0;
+};
+
+/// Text as it is.
+class PlainTextCodec final : public PersonalTextCodec {
+ public:
+  Result<std::string> seal(const FieldPlace&, std::string_view text) const override {
+    return std::string(text);
+  }
+  Result<std::string> open(const FieldPlace&, std::string_view sealed) const override {
+    return std::string(sealed);
+  }
+};
+
+}  // namespace rapport::store
