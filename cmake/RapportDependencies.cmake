@@ -22,8 +22,8 @@ file(GLOB llama_libraries
      "${LLAMA_DIR}/lib/libggml.so" "${LLAMA_DIR}/lib/libggml.v*.so"
      "${LLAMA_DIR}/lib/libggml-base.so" "${LLAMA_DIR}/lib/libllama-common.so")
 add_library(llama INTERFACE)
-target_include_directories(llama SYSTEM INTERFACE
-  "${LLAMA_DIR}/include" "${LLAMA_DIR}/include/common" "${LLAMA_DIR}/include/vendor")
+# Not include/vendor: its nlohmann/json is another version than the system's, with another ABI; common/ hides its own.
+target_include_directories(llama SYSTEM INTERFACE "${LLAMA_DIR}/include" "${LLAMA_DIR}/include/common")
 target_link_libraries(llama INTERFACE ${llama_libraries})
 target_link_options(llama INTERFACE "-Wl,-rpath-link,${LLAMA_DIR}/lib")
 target_compile_definitions(llama INTERFACE "RAPPORT_LLAMA_LIBRARY_DIR=\"${LLAMA_DIR}/lib\"")

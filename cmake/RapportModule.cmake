@@ -1,3 +1,10 @@
+# One precompiled header for all modules, in a target of its own: gcc takes it only where every macro it was made with is
+# defined too, and a module's private libraries (spdlog, utf8proc) define some.
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/rapport_pch.cpp" CONTENT "")
+add_library(rapport_pch OBJECT "${CMAKE_BINARY_DIR}/rapport_pch.cpp")
+target_link_libraries(rapport_pch PRIVATE rapport_flags nlohmann_json::nlohmann_json fmt::fmt)
+target_precompile_headers(rapport_pch PRIVATE "${CMAKE_SOURCE_DIR}/src/rapport/pch.h")
+
 # rapport_module(NAME [DEPENDS rapport modules...] [PRIVATE libraries...])
 #
 # One folder is one static library: every *.cpp beside the calling CMakeLists.txt. DEPENDS names lower layers (public);
@@ -11,9 +18,7 @@ function(rapport_module name)
   foreach(lower IN LISTS ARG_DEPENDS)
     target_link_libraries(rapport_${name} PUBLIC rapport_${lower})
   endforeach()
-  if(NOT name STREQUAL "base")
-    target_precompile_headers(rapport_${name} REUSE_FROM rapport_base)
-  endif()
+  target_precompile_headers(rapport_${name} REUSE_FROM rapport_pch)
 endfunction()
 
 # rapport_tests(NAME [LIBRARIES ...]) in tests/NAME: *_test.cpp become NAME_tests (label fast), *_slow_test.cpp become
