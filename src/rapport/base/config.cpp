@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
-#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "rapport/base/files.h"
@@ -37,12 +37,19 @@ std::string variable_name(std::string_view key) {
   return name;
 }
 
+/// The bounds of a whole number are kept as doubles; the largest would round up past the type.
+std::int64_t whole(double bound) {
+  return bound >= 0x1p63 ? std::numeric_limits<std::int64_t>::max()
+                         : static_cast<std::int64_t>(bound);
+}
+
 std::string expectation(const OptionSet::Option& option) {
   struct Visitor {
     const OptionSet::Option& option;
     std::string operator()(bool*) const { return "true or false"; }
     std::string operator()(std::int64_t*) const {
-      return fmt::format("a whole number from {:.0f} to {:.0f}", option.minimum, option.maximum);
+      return fmt::format("a whole number from {} to {}", whole(option.minimum),
+                         whole(option.maximum));
     }
     std::string operator()(double*) const {
       return fmt::format("a number from {:g} to {:g}", option.minimum, option.maximum);
@@ -160,9 +167,16 @@ struct FromToml {
     return value->get();
   }
   std::optional<Value> operator()(double*) const {
-    const auto value = node.value<double>();  // a whole number will do
-    if (!value || !in_range(option, *value)) return std::nullopt;
-    return *value;
+    double value = 0;
+    if (const auto* number = node.as_floating_point()) {
+      value = number->get();
+    } else if (const auto* whole = node.as_integer()) {
+      value = static_cast<double>(whole->get());
+    } else {
+      return std::nullopt;
+    }
+    if (!in_range(option, value)) return std::nullopt;
+    return value;
   }
   std::optional<Value> operator()(std::string*) const {
     const auto* value = node.as_string();
@@ -232,46 +246,48 @@ Result<void> read_table(const toml::table& table, const std::string& prefix,
 
 }  // namespace
 
+OptionSet::Option& OptionSet::add(Option option) {
+  assert(std::ranges::none_of(options_, [&](const Option& other) {
+    return variable_name(other.key) == variable_name(option.key);
+  }));
+  return options_.emplace_back(std::move(option));
+}
+
 OptionSet::Option& OptionSet::add(std::string key, bool& field, std::string help) {
-  return options_.emplace_back(
-      Option{.key = std::move(key), .target = &field, .help = std::move(help)});
+  return add({.key = std::move(key), .target = &field, .help = std::move(help)});
 }
 
 OptionSet::Option& OptionSet::add(std::string key, std::string& field, std::string help) {
-  return options_.emplace_back(
-      Option{.key = std::move(key), .target = &field, .help = std::move(help)});
+  return add({.key = std::move(key), .target = &field, .help = std::move(help)});
 }
 
 OptionSet::Option& OptionSet::add(std::string key, std::vector<std::string>& field,
                                   std::string help) {
-  return options_.emplace_back(
-      Option{.key = std::move(key), .target = &field, .help = std::move(help)});
+  return add({.key = std::move(key), .target = &field, .help = std::move(help)});
 }
 
 OptionSet::Option& OptionSet::add(std::string key, std::int64_t& field, std::string help,
                                   std::int64_t minimum, std::int64_t maximum) {
-  return options_.emplace_back(Option{.key = std::move(key),
-                                      .target = &field,
-                                      .help = std::move(help),
-                                      .minimum = static_cast<double>(minimum),
-                                      .maximum = static_cast<double>(maximum),
-                                      .bounded = true});
+  return add({.key = std::move(key),
+              .target = &field,
+              .help = std::move(help),
+              .minimum = static_cast<double>(minimum),
+              .maximum = static_cast<double>(maximum),
+              .bounded = true});
 }
 
 OptionSet::Option& OptionSet::add(std::string key, double& field, std::string help, double minimum,
                                   double maximum) {
-  return options_.emplace_back(Option{.key = std::move(key),
-                                      .target = &field,
-                                      .help = std::move(help),
-                                      .minimum = minimum,
-                                      .maximum = maximum,
-                                      .bounded = true});
+  return add({.key = std::move(key),
+              .target = &field,
+              .help = std::move(help),
+              .minimum = minimum,
+              .maximum = maximum,
+              .bounded = true});
 }
 
 OptionSet::Option& OptionSet::add_secret(std::string key, std::string& field, std::string help) {
-  Option& option = add(std::move(key), field, std::move(help));
-  option.secret = true;
-  return option;
+  return add({.key = std::move(key), .target = &field, .help = std::move(help), .secret = true});
 }
 
 Result<void> OptionSet::load_file(const std::string& path) {

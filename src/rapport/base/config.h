@@ -40,6 +40,7 @@ class OptionSet {
     bool bounded = false;
   };
 
+  /// `key` and the variable it makes are new to the set. The reference holds until the next `add`.
   Option& add(std::string key, bool& field, std::string help);
   Option& add(std::string key, std::string& field, std::string help);
   Option& add(std::string key, std::vector<std::string>& field,
@@ -49,13 +50,19 @@ class OptionSet {
   Option& add(std::string key, double& field, std::string help, double minimum, double maximum);
   Option& add_secret(std::string key, std::string& field, std::string help);
 
-  /// Errors name file:line, the key, and for an unknown key the nearest known one.
+  // Each of these takes all of its source or, on an error, nothing. Errors: kInvalidArgument with
+  // the key as `param`; values of secrets are not shown.
+
+  /// TOML of at most 1 MB. Errors name file:line, the key, what its value is and what is expected,
+  /// and for an unknown key the nearest known one; kNotFound when there is no such file.
   Result<void> load_file(const std::string& path);
   /// Takes every RAPPORT_* variable but those in `ignored`; an unknown one is an error with the
   /// nearest known one.
   Result<void> load_environment(const std::map<std::string, std::string>& environment,
                                 const std::vector<std::string>& ignored = {"RAPPORT_HOME",
                                                                            "RAPPORT_CONFIG"});
+  /// As a variable's text: true, false, 1, 0, yes, no, on or off; lists separated by commas.
+  /// `origin` names the flag.
   Result<void> assign(std::string_view key, std::string_view value, std::string_view origin);
 
   const std::vector<Option>& options() const { return options_; }
@@ -63,6 +70,8 @@ class OptionSet {
   static Json value(const Option& option);
 
  private:
+  Option& add(Option option);
+
   std::vector<Option> options_;
 };
 

@@ -28,12 +28,14 @@ std::string hexadecimal(std::span<const unsigned char> bytes) {
 }  // namespace
 
 std::string digest(std::string_view data, std::string_view key) {
+  static const int ready = sodium_init();  // chooses the code for this CPU
   std::array<unsigned char, 32> hash;
   const int status = crypto_generichash(hash.data(), hash.size(), raw(data), data.size(),
                                         key.empty() ? nullptr : raw(key), key.size());
   // Only a key of a forbidden length gets here. Going on would hand out a digest that anyone can
   // compute in place of a secret one, so this holds in release builds too.
-  if (status != 0 || (!key.empty() && key.size() < crypto_generichash_KEYBYTES_MIN)) std::abort();
+  if (ready < 0 || status != 0 || (!key.empty() && key.size() < crypto_generichash_KEYBYTES_MIN))
+    std::abort();
   return hexadecimal(hash);
 }
 

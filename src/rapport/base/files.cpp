@@ -114,8 +114,9 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 }
 
 Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode) {
-  // "a/b/" names the folder "a/b".
-  const std::filesystem::path folder = path.has_filename() ? path : path.parent_path();
+  // "a/b/" and "a/b/." name the folder "a/b".
+  const std::filesystem::path plain = path.lexically_normal();
+  const std::filesystem::path folder = plain.has_filename() ? plain : plain.parent_path();
   std::error_code error;
   if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), error);
   if (error) {

@@ -20,8 +20,9 @@ Result<std::string> read_file(const std::filesystem::path& path,
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
                                    unsigned mode = 0644);
 
-/// Creates the folder and its parents, the last with `mode`. One that is there already keeps its own
-/// mode (it may be /tmp), unless `mode` shuts out group and others: then it is set. Errors: kIo.
+/// Creates the folder and its parents, the last with `mode`. One that is there already keeps its
+/// own mode (it may be /tmp), unless `mode` shuts out group and others: then it is set. Errors:
+/// kIo.
 Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode = 0755);
 
 }  // namespace rapport::base

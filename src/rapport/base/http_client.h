@@ -1,12 +1,25 @@
 // HTTP out: one thread drives all transfers (libcurl multi), with connection reuse, bounds and
 // cancellation.
+//
+//   HttpClient client;
+//   client.start({.method = "GET", .url = "http://127.0.0.1:8080/v1/models"},
+//                {.on_body = [&](std::string_view piece) { … }, .on_done = [&](Result<void>) { …
+//                }});
+//
+// No redirect is followed and no proxy used, whatever the environment says: where personal text
+// goes is the caller's to say. Certificates are verified against the system's. Only the caller's
+// headers are sent, beside Host, Accept, User-Agent and Content-Length. A request on a kept
+// connection that turns out dead before a byte came back is sent once more on a fresh one; nothing
+// else is retried.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,18 +46,23 @@ struct IncomingHead {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
 };
 
-/// All on the client's thread, in order; must not block. `on_done` exactly once, last.
+/// All on the client's thread, in order; must not block or throw, and may call `start` and `after`.
+/// `on_done` exactly once, last. Any of them may be empty.
 struct TransferCallbacks {
   std::function<void(const IncomingHead&)> on_head;
   std::function<void(std::string_view)> on_body;  // pieces as they come
-  /// Errors: kTimeout, kUpstream (connection refused, reset, TLS, too large), kCancelled.
+  /// Ok for an answer that came whole, whatever its status. Errors: kTimeout, kUpstream (connection
+  /// refused, reset, broken off, TLS, too large), kCancelled, kInvalidArgument (the request
+  /// itself). Their texts show the URL without credentials and query.
   std::function<void(Result<void>)> on_done;
 };
 
 class HttpClient {
  public:
   HttpClient();
-  ~HttpClient();  // cancels what runs
+  /// Cancels what runs (each `on_done` is called), drops what waits in `after`. Not from a
+  /// callback.
+  ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
@@ -58,7 +76,7 @@ class HttpClient {
   std::unique_ptr<Loop> loop_;
 };
 
-/// Waits for the whole answer; for tests and commands.
+/// Waits for the whole answer; for tests and commands. Not from a callback.
 struct IncomingResponse {
   IncomingHead head;
   std::string body;

@@ -92,25 +92,29 @@ Secret secret_at(std::string_view text, std::size_t at) {
   }
 }
 
-/// "upstream.api-key", "apiKey" and "API_KEY" all have the words "api" and "key".
-bool names_a_secret(std::string_view key) {
-  static constexpr std::array<std::string_view, 9> kSecretWords = {
-      "authorization", "key",    "apikey",     "token",     "password",
-      "secret",        "cookie", "passphrase", "credential"};
+/// "upstream.api-key", "apiKey", "API_KEY" and "APIKey2" all have the words "api" and "key". "keys"
+/// and "tokens" are not secret: they are what we count.
+bool names_a_secret(std::string_view name) {
+  static constexpr std::array<std::string_view, 13> kSecretWords = {
+      "authorization", "key",    "apikey",  "token",      "password",   "passwords",  "secret",
+      "secrets",       "cookie", "cookies", "passphrase", "credential", "credentials"};
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
   std::string word;
-  bool previous_is_lower = false;
-  const auto is_secret = [&word] {
-    const bool found = std::ranges::find(kSecretWords, word) != kSecretWords.end();
-    word.clear();
-    return found;
-  };
-  for (const char c : key) {
-    const bool is_upper = c >= 'A' && c <= 'Z';
-    if ((!is_letter_or_digit(c) || (is_upper && previous_is_lower)) && is_secret()) return true;
-    if (is_letter_or_digit(c)) word += to_lower(c);
-    previous_is_lower = c >= 'a' && c <= 'z';
+  for (std::size_t i = 0; i <= name.size(); ++i) {
+    const char c = i < name.size() ? name[i] : '.';
+    const char previous = i > 0 ? name[i - 1] : '.';
+    const char next = i + 1 < name.size() ? name[i + 1] : '.';
+    const bool begins_word =
+        is_upper(c) && (is_lower(previous) || (is_upper(previous) && is_lower(next)));
+    const bool is_letter = is_upper(c) || is_lower(c);
+    if (begins_word || !is_letter) {
+      if (std::ranges::find(kSecretWords, word) != kSecretWords.end()) return true;
+      word.clear();
+    }
+    if (is_letter) word += to_lower(c);
   }
-  return is_secret();
+  return false;
 }
 
 Json without_secrets(const Json& value) {
@@ -229,7 +233,8 @@ void log(LogLevel level, std::string_view message, Json fields) {
   if (level < threshold.load(std::memory_order_relaxed) || level == LogLevel::kOff) return;
   const std::string time = iso8601(SystemClock{}.now());
   const std::string safe_message = hide_secrets(to_valid_utf8(message));
-  const Json safe_fields = without_secrets(fields);
+  const Json safe_fields =
+      without_secrets(fields.is_object() ? fields : Json{{"fields", std::move(fields)}});
   const std::string line = chosen_format == LogFormat::kJson
                                ? json_line(time, level, safe_message, safe_fields)
                                : human_line(time, level, safe_message, safe_fields);

@@ -20,9 +20,12 @@ Result<LogFormat> parse_log_format(std::string_view text);  // human, json
 /// Call once at start; before it, warnings and errors go to stderr for people. Thread-safe.
 void set_up_logging(LogLevel level, LogFormat format);
 
-/// `fields` is an object. Values under a key that names a secret (authorization, api_key, key,
-/// token, password, secret, cookie) are replaced by "[hidden]", and so is anything that looks like
-/// one of our keys ("rk_…") or a bearer token inside the message or a value. Thread-safe.
+/// `fields` is an object. Values under a key with a word that names a secret (authorization, key,
+/// token, password, secret, cookie: "api_key", "upstreamToken", not "prompt_tokens") are replaced
+/// by
+/// "[hidden]", and so is anything that looks like one of our keys ("rk_…"), an upstream's ("sk-…")
+/// or a bearer token inside the message or a value. One line each: control characters are escaped.
+/// Thread-safe.
 void log(LogLevel level, std::string_view message, Json fields = Json::object());
 inline void log_debug(std::string_view message, Json fields = Json::object()) {
   log(LogLevel::kDebug, message, std::move(fields));

@@ -182,6 +182,12 @@ Result<std::string> nfc(std::string_view text) {
 
 std::string fold_case(std::string_view text) {
   constexpr int kOptions = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
+  if (is_ascii(text)) {
+    std::string folded(text);
+    for (char& c : folded)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return folded;
+  }
   return is_utf8(text) ? map(text, kOptions) : map(to_valid_utf8(text), kOptions);
 }
 

@@ -24,10 +24,13 @@ Result<std::string> nfc(std::string_view text);
 std::string fold_case(std::string_view text);
 
 /// Runs of letters, marks, digits, and apostrophes or hyphens between letters; as views into
-/// `text`.
+/// `text`. A word begins with a letter or digit, so an emoji's variation selector is none. As in
+/// UAX #29, each Chinese character and each Hiragana is a word of its own; scripts that need a
+/// dictionary (Thai, Khmer) stay in runs. Ill-formed bytes separate.
 std::vector<std::string_view> words(std::string_view text);
 
-/// At most `max_bytes`, cut before the grapheme that does not fit.
+/// At most `max_bytes`, cut before the grapheme (what a reader takes for one character) that does
+/// not fit.
 std::string_view truncate(std::string_view text, std::size_t max_bytes);
 
 /// Without white space (Unicode) at either end.
