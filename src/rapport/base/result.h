@@ -72,13 +72,13 @@ inline tl::unexpected<Error> fail(Error error) {
   auto result = (__VA_ARGS__);                                    \
   if (!result) return ::rapport::fail(std::move(result).error()); \
   target = *std::move(result)
+#define RAPPORT_TRY_VOID_(result, ...)                                                           \
+  do {                                                                                           \
+    if (auto result = (__VA_ARGS__); !result) return ::rapport::fail(std::move(result).error()); \
+  } while (false)
 
 /// TRY(target, expression): assigns the value of a Result, or returns its error from the calling
 /// function.
 #define TRY(target, ...) RAPPORT_TRY_(RAPPORT_CONCAT(try_result_, __COUNTER__), target, __VA_ARGS__)
 /// TRY_VOID(expression): the same for Result<void> and for values that are not needed.
-#define TRY_VOID(...)                                       \
-  do {                                                      \
-    if (auto try_void_ = (__VA_ARGS__); !try_void_)         \
-      return ::rapport::fail(std::move(try_void_).error()); \
-  } while (false)
+#define TRY_VOID(...) RAPPORT_TRY_VOID_(RAPPORT_CONCAT(try_void_, __COUNTER__), __VA_ARGS__)

@@ -1,0 +1,115 @@
+#include "rapport/engine/trace.h"
+
+namespace rapport::engine {
+namespace {
+
+Json or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json facts_used(const Trace& trace) {
+  Json facts = Json::array();
+  for (const store::Fact& fact : trace.recalled.facts) {
+    facts.push_back({{"id", fact.id},
+                     {"text", fact.text},
+                     {"source", fact.source},
+                     {"source_turn", or_null(fact.source_turn)},
+                     {"evidence", fact.evidence},
+                     {"confidence", fact.confidence},
+                     {"since", base::iso8601(fact.valid_from)}});
+  }
+  return facts;
+}
+
+Json settings_used(const Trace& trace) {
+  Json settings = Json::object();
+  for (const profile::SettingInstruction& instruction : trace.choice.instructions) {
+    settings[instruction.key] = instruction.value;
+  }
+  return settings;
+}
+
+Json learned(const Trace& trace) {
+  Json facts = Json::array();
+  for (const store::Fact& fact : trace.recalled.learned) {
+    facts.push_back({{"id", fact.id},
+                     {"text", fact.text},
+                     {"status", std::string(store::name(fact.status))},
+                     {"superseded_by", or_null(fact.superseded_by)}});
+  }
+  return {{"facts", std::move(facts)}, {"settings", trace.recalled.settings_changed}};
+}
+
+// The one-sentence answer to "why did you say that?".
+std::string summary(const Trace& trace) {
+  if (!trace.permit.settings()) {
+    return "This answer is generic: " + trace.permit.reason +
+           ", so the model got the application's messages and nothing else.";
+  }
+  std::vector<std::string> reasons;
+  for (const store::Fact& fact : trace.recalled.facts) reasons.push_back("\"" + fact.text + "\"");
+  for (const auto& instruction : trace.choice.instructions) {
+    reasons.push_back("the setting " + instruction.key + " = " + instruction.value);
+  }
+  if (reasons.empty()) return "Nothing is known of this user yet, so the answer is a general one.";
+  std::string text = "The model was told ";
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    if (i > 0) text += i + 1 == reasons.size() ? " and " : ", ";
+    text += reasons[i];
+  }
+  return text + ".";
+}
+
+}  // namespace
+
+Json explanation(const Trace& trace) {
+  Json json = {{"object", "explanation"},
+               {"response_id", trace.response_id},
+               {"created", base::iso8601(trace.created)},
+               {"summary", summary(trace)},
+               {"user", or_null(trace.who.user)},
+               {"identified_by", trace.who.source},
+               {"degree", static_cast<int>(trace.permit.degree)},
+               {"degree_reason", trace.permit.reason},
+               {"conversation", or_null(trace.conversation)},
+               {"domain", or_null(trace.domain)}};
+  if (trace.permit.settings()) {
+    json["used"] = {{"settings", settings_used(trace)}, {"facts", facts_used(trace)}};
+    json["learned"] = learned(trace);
+    Json messages = Json::array();
+    for (const language::ChatMessage& message : trace.prompt.messages)
+      messages.push_back(message.json);
+    json["prompt"] = {{"personal", trace.prompt.personal},
+                      {"messages", std::move(messages)},
+                      {"dropped_messages", trace.prompt.dropped_messages}};
+  } else {
+    json["used"] = {{"settings", Json::object()}, {"facts", Json::array()}};
+    json["learned"] = {{"facts", Json::array()}, {"settings", Json::array()}};
+    json["prompt"] = nullptr;
+  }
+  Json left_out = Json::array();
+  for (const LeftOut& item : trace.left_out)
+    left_out.push_back({{"what", item.what}, {"why", item.why}});
+  json["left_out"] = std::move(left_out);
+  json["choice"] = {{"policy", trace.choice.policy},
+                    {"arm", or_null(trace.choice.arm)},
+                    {"propensity", trace.choice.propensity}};
+  json["guard"] = {{"redactions", trace.guard.redactions}, {"rules", trace.guard.rules}};
+  Json completions = Json::array();
+  for (const language::Completion& completion : trace.completions) {
+    completions.push_back({{"model", completion.model},
+                           {"finish_reason", std::string(language::name(completion.finish_reason))},
+                           {"prompt_tokens", completion.usage.prompt_tokens},
+                           {"cached_tokens", completion.usage.cached_tokens},
+                           {"completion_tokens", completion.usage.completion_tokens}});
+  }
+  json["completions"] = std::move(completions);
+  Json steps = Json::array();
+  for (const StepTime& step : trace.steps) {
+    steps.push_back({{"step", step.step}, {"milliseconds", step.milliseconds}});
+  }
+  json["steps"] = std::move(steps);
+  return json;
+}
+
+}  // namespace rapport::engine
