@@ -1,0 +1,63 @@
+// Reads a safetensors file: the tensors' names, shapes and types first, their values one at a time.
+//
+//   TRY(Safetensors file, Safetensors::open(folder / "model.safetensors"));
+//   TRY(std::vector<float> weights, file.read_floats("encoder.layer.0.output.dense.weight",
+//                                                    {384, 1536}));
+//
+// The file comes from elsewhere, so the header is believed only after it has been checked against
+// the file's size: nothing in it can make us read or allocate beyond what is there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rapport/base/result.h"
+
+namespace rapport::language {
+
+struct SafetensorsTensor {
+  std::string dtype;  // "F32", "F16", "BF16", "I64", …: as the format names it
+  std::vector<std::int64_t> shape;
+  std::int64_t elements = 0;
+  std::uint64_t begin = 0;  // bytes from the start of the file
+  std::uint64_t bytes = 0;
+};
+
+/// An open file. Movable. Thread-safe: reads name their offset.
+class Safetensors {
+ public:
+  /// Reads and checks the header: its length (at most 16 MiB), that each tensor's bytes are its
+  /// elements times its type's size, and that the tensors fill the rest of the file exactly, with
+  /// no gap or overlap. Errors: kNotFound, kIo, kCorrupt; each names the file, and the tensor where
+  /// one is at fault.
+  static Result<Safetensors> open(const std::filesystem::path& path);
+
+  Safetensors(Safetensors&& other) noexcept;
+  Safetensors& operator=(Safetensors&& other) noexcept;
+  ~Safetensors();
+
+  const std::map<std::string, SafetensorsTensor, std::less<>>& tensors() const { return tensors_; }
+  bool contains(std::string_view name) const { return tensors_.contains(name); }
+
+  /// The values of one tensor in row-major order, as f32. Errors: kCorrupt when there is none of
+  /// that name or its shape is not `shape`; kUnsupported unless it is F32, F16 or BF16; kIo.
+  Result<std::vector<float>> read_floats(std::string_view name,
+                                         const std::vector<std::int64_t>& shape) const;
+
+ private:
+  Safetensors(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  Result<void> read_header();
+  Result<void> check_layout(std::uint64_t data_begin, std::uint64_t file_bytes) const;
+  Result<std::string> read_bytes(std::uint64_t offset, std::uint64_t count) const;
+
+  std::string path_;
+  int descriptor_ = -1;
+  std::map<std::string, SafetensorsTensor, std::less<>> tensors_;
+};
+
+}  // namespace rapport::language
