@@ -88,12 +88,14 @@ bool opens_no_statement(std::string_view word) {
 // After "and" or "but", only such a word begins a clause of its own; "cats and dogs" stays
 // together.
 bool opens_clause(std::string_view word) {
-  return is_one_of(
-      word, {"i",     "i'm",   "i've",  "i'd",    "im",    "my",      "you",   "what",  "please",
-             "can",   "could", "how",   "answer", "reply", "respond", "call",  "keep",  "be",
-             "the",   "it",    "he",    "she",    "they",  "we",      "do",    "don't", "use",
-             "speak", "write", "tell",  "give",   "would", "should",  "which", "where", "when",
-             "who",   "why",   "never", "always", "have",  "need",    "want",  "let's", "let"});
+  return is_one_of(word,
+                   {"i",       "i'm",   "i've",  "i'd",   "im",     "my",     "you",     "what",
+                    "please",  "can",   "could", "how",   "answer", "reply",  "respond", "call",
+                    "keep",    "be",    "the",   "it",    "he",     "she",    "they",    "we",
+                    "do",      "don't", "use",   "speak", "write",  "tell",   "give",    "would",
+                    "should",  "which", "where", "when",  "who",    "why",    "never",   "always",
+                    "have",    "need",  "want",  "let's", "let",    "hate",   "love",    "like",
+                    "dislike", "live",  "work",  "am",    "eat",    "prefer", "play"});
 }
 
 bool starts_with(const std::vector<ClauseWord>& words, const Phrase& phrase) {

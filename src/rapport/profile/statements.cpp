@@ -359,7 +359,7 @@ constexpr std::string_view kMayFollow =
     "anymore any always again or to with on myself however";
 // Free text ends before these.
 constexpr std::string_view kEndsFreeText =
-    "please btw because so but since though if when while who which that and from now instead "
+    "please btw because so but since though if when while who which that from now instead "
     "thanks anymore i i'm "
     "what where how by too";
 // Free text that begins with these is no lasting property: "I love you", "call me later", "I like

@@ -1,0 +1,143 @@
+#include "rapport/cli/application.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "rapport/base/files.h"
+#include "rapport/base/log.h"
+#include "rapport/language/model_files.h"
+
+namespace rapport::cli {
+namespace {
+
+constexpr const char* kDefaultLanguageModel = "smollm2-135m-instruct-q8_0";
+constexpr const char* kDefaultEmbeddingModel = "all-minilm-l6-v2-f32";
+
+Result<std::string> find_model_path(const std::string& name, const std::string& home,
+                                    const char* option) {
+  auto file = language::find_model(name, language::model_folders(home));
+  if (!file) {
+    Error error = std::move(file).error();
+    error.message += fmt::format(" (option {}; scripts/models makes the default ones)", option);
+    return fail(std::move(error));
+  }
+  return file->path.string();
+}
+
+Result<std::unique_ptr<language::LanguageModel>> load_language_model(
+    const Configuration& configuration, State& state, base::HttpClient& http) {
+  if (configuration.backend == "remote") {
+    TRY(auto remote,
+        language::RemoteModel::create(configuration.remote, http, state.clock, state.random));
+    return remote;
+  }
+  language::EmbeddedOptions options = configuration.embedded;
+  if (options.path.empty()) options.path = kDefaultLanguageModel;
+  TRY(options.path, find_model_path(options.path, configuration.home, "language.embedded.path"));
+  TRY(auto embedded, language::EmbeddedModel::load(options));
+  return embedded;
+}
+
+Result<std::unique_ptr<language::TextEmbedder>> load_embedder(const Configuration& configuration) {
+  language::EmbedderOptions options = configuration.embedding;
+  if (options.path.empty()) options.path = kDefaultEmbeddingModel;
+  TRY(options.path, find_model_path(options.path, configuration.home, "language.embedding.path"));
+  TRY(auto embedder, language::LlamaEmbedder::load(options));
+  return embedder;
+}
+
+}  // namespace
+
+void Configuration::describe(base::OptionSet& set) {
+  server.describe(set);
+  set.add("language.backend", backend,
+          "\"embedded\" (in this process) or \"remote\" (an OpenAI-compatible server)");
+  embedded.describe(set);
+  remote.describe(set);
+  set.add("language.embedding.enabled", embedding_enabled,
+          "load the embedding model and serve /v1/embeddings");
+  embedding.describe(set);
+  engine.describe(set);
+  set.add("store.synchronous", synchronous,
+          "\"normal\": a killed process loses nothing; \"full\": a power cut neither, for ≈ 4 ms a "
+          "turn");
+}
+
+Result<void> load_configuration(const Context& context, Configuration& configuration,
+                                base::OptionSet& set) {
+  configuration.home = context.home;
+  configuration.describe(set);
+  std::string file = context.config;
+  if (file.empty()) {
+    const std::string usual = (std::filesystem::path(context.home) / "rapport.toml").string();
+    if (std::filesystem::exists(usual)) file = usual;
+  }
+  if (!file.empty()) TRY_VOID(set.load_file(file));
+  TRY_VOID(set.load_environment(base::environment()));
+  for (const std::string& assignment : context.assignments) {
+    const std::size_t equals = assignment.find('=');
+    if (equals == std::string::npos) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("--set {}: expected KEY=VALUE, as in --set engine.default_degree=2",
+                              assignment));
+    }
+    TRY_VOID(set.assign(assignment.substr(0, equals), assignment.substr(equals + 1), "--set"));
+  }
+  if (context.threads > 0) {
+    TRY_VOID(set.assign("language.embedded.threads", std::to_string(context.threads), "--threads"));
+    TRY_VOID(
+        set.assign("language.embedding.threads", std::to_string(context.threads), "--threads"));
+  }
+  if (configuration.backend != "embedded" && configuration.backend != "remote") {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("language.backend is \"{}\": it must be \"embedded\" or \"remote\"",
+                            configuration.backend),
+                "language.backend");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<State>> State::open(const Configuration& configuration) {
+  auto state = std::make_unique<State>();
+  const std::filesystem::path home(configuration.home);
+  // Only the folder itself is private: what lies above it is not ours to close.
+  if (!std::filesystem::exists(home)) TRY_VOID(base::ensure_directory(home, 0700));
+  TRY(state->keys, store::KeyRing::open(home / "keys", state->random));
+  TRY(state->store, store::SqliteStore::open({.path = (home / "rapport.db").string(),
+                                              .index_key = state->keys->index_key(),
+                                              .synchronous = configuration.synchronous},
+                                             std::make_shared<store::PlainTextCodec>(),
+                                             state->clock, state->random));
+  state->users =
+      std::make_unique<engine::Users>(*state->store, *state->keys, state->clock, state->random);
+  return state;
+}
+
+Result<std::unique_ptr<Models>> Models::load(const Configuration& configuration, State& state,
+                                             bool with_embedder) {
+  auto models = std::make_unique<Models>();
+  TRY(models->language, load_language_model(configuration, state, models->http));
+  if (!with_embedder || !configuration.embedding_enabled) {
+    models->embedder_error =
+        "the embedding model is switched off: set language.embedding.enabled = true";
+    return models;
+  }
+  if (auto embedder = load_embedder(configuration)) {
+    models->embedder = *std::move(embedder);
+  } else {
+    // Chat works without it: say so, and go on.
+    models->embedder_error = embedder.error().message;
+    base::log_warning("no embedding model", {{"error", models->embedder_error}});
+  }
+  return models;
+}
+
+Result<std::unique_ptr<State>> open_state(const Context& context) {
+  Configuration configuration;
+  base::OptionSet set;
+  TRY_VOID(load_configuration(context, configuration, set));
+  return State::open(configuration);
+}
+
+}  // namespace rapport::cli

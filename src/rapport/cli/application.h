@@ -1,0 +1,74 @@
+// The parts of a running Rapport, put together from the configuration. Commands open only what they
+// need.
+//
+//   TRY(Configuration configuration, load_configuration(context));
+//   TRY(auto state, State::open(configuration));          // database and keys
+//   TRY(auto models, Models::load(configuration, …));     // language and embedding model
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "rapport/base/clock.h"
+#include "rapport/base/config.h"
+#include "rapport/base/http_client.h"
+#include "rapport/base/random.h"
+#include "rapport/cli/command_line.h"
+#include "rapport/engine/respond.h"
+#include "rapport/engine/users.h"
+#include "rapport/language/embedded_model.h"
+#include "rapport/language/llama_embedder.h"
+#include "rapport/language/remote_model.h"
+#include "rapport/server/server_options.h"
+#include "rapport/store/key_ring.h"
+#include "rapport/store/sqlite_store.h"
+
+namespace rapport::cli {
+
+/// Every option of the program, in effect.
+struct Configuration {
+  std::string home;
+  std::string backend = "embedded";  // or "remote"
+  language::EmbeddedOptions embedded;
+  language::RemoteOptions remote;
+  language::EmbedderOptions embedding;
+  bool embedding_enabled = true;
+  engine::EngineOptions engine;
+  server::ServerOptions server;
+  std::string synchronous = "normal";
+
+  void describe(base::OptionSet& set);
+};
+
+/// Defaults → file → environment → flags. `set` gets the options with their origins; it points into
+/// `configuration`.
+Result<void> load_configuration(const Context& context, Configuration& configuration,
+                                base::OptionSet& set);
+
+/// The durable state: `home` with the database and the keys, made (0700) when missing.
+struct State {
+  base::SystemClock clock;
+  base::SystemRandom random;
+  std::optional<store::KeyRing> keys;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<engine::Users> users;
+
+  static Result<std::unique_ptr<State>> open(const Configuration& configuration);
+};
+
+/// The configured models, loaded.
+struct Models {
+  base::HttpClient http;
+  std::unique_ptr<language::LanguageModel> language;
+  std::unique_ptr<language::TextEmbedder>
+      embedder;  // null when there is none; `embedder_error` says why
+  std::string embedder_error;
+
+  static Result<std::unique_ptr<Models>> load(const Configuration& configuration, State& state,
+                                              bool with_embedder);
+};
+
+/// `load_configuration` and `State::open` in one, for commands on users, facts and keys.
+Result<std::unique_ptr<State>> open_state(const Context& context);
+
+}  // namespace rapport::cli

@@ -1,0 +1,21 @@
+#include <csignal>
+#include <iostream>
+
+#include "rapport/cli/command_line.h"
+
+int main(int argc, char** argv) {
+  // A client that hangs up must not end the server.
+  std::signal(SIGPIPE, SIG_IGN);
+  using namespace rapport::cli;
+  CommandLine line;
+  add_serve(line);
+  add_chat(line);
+  add_config(line);
+  add_models(line);
+  add_users(line);
+  add_facts(line);
+  add_keys(line);
+  add_backup(line);
+  Context context{std::cin, std::cout, std::cerr, {}, {}, false, false, {}, {}, {}, 0};
+  return line.main(argc, argv, context);
+}
