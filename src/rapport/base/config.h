@@ -32,7 +32,7 @@ class OptionSet {
   struct Option {
     std::string key;  // "server.listen"; the variable is RAPPORT_SERVER_LISTEN
     Target target;
-    std::string help;  // meaning, unit, range
+    std::string help = {};  // meaning, unit, range
     std::string origin =
         "default";        // or "/path/rapport.toml:3", "RAPPORT_SERVER_LISTEN", "--listen"
     bool secret = false;  // shown as "(set)" or "(not set)"

@@ -29,32 +29,32 @@ namespace rapport::base {
 
 struct OutgoingRequest {
   std::string method = "POST";
-  std::string url;  // http or https only
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  std::string url = {};  // http or https only
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds first_byte_timeout{
       60'000};                                     // from sending to the first byte of the body
   std::chrono::milliseconds idle_timeout{60'000};  // between two bytes
   std::chrono::milliseconds total_timeout{600'000};
   std::size_t max_response_bytes = 64u << 20;
-  std::stop_token stop_token;
+  std::stop_token stop_token = {};
 };
 
 struct IncomingHead {
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::vector<std::pair<std::string, std::string>> headers = {};  // names in lower case
 };
 
 /// All on the client's thread, in order; must not block or throw, and may call `start` and `after`.
 /// `on_done` exactly once, last. Any of them may be empty.
 struct TransferCallbacks {
-  std::function<void(const IncomingHead&)> on_head;
-  std::function<void(std::string_view)> on_body;  // pieces as they come
+  std::function<void(const IncomingHead&)> on_head = {};
+  std::function<void(std::string_view)> on_body = {};  // pieces as they come
   /// Ok for an answer that came whole, whatever its status. Errors: kTimeout, kUpstream (connection
   /// refused, reset, broken off, TLS, too large), kCancelled, kInvalidArgument (the request
   /// itself). Their texts show the URL without credentials and query.
-  std::function<void(Result<void>)> on_done;
+  std::function<void(Result<void>)> on_done = {};
 };
 
 class HttpClient {

@@ -181,14 +181,17 @@ Result<std::string> nfc(std::string_view text) {
 }
 
 std::string fold_case(std::string_view text) {
-  constexpr int kOptions = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
   if (is_ascii(text)) {
     std::string folded(text);
     for (char& c : folded)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return folded;
   }
-  return is_utf8(text) ? map(text, kOptions) : map(to_valid_utf8(text), kOptions);
+  // Decomposed first: folding turns the mark U+0345 into a letter, past which other marks would not
+  // be put in order any more, and equal texts would come out different (Unicode, D145).
+  const std::string decomposed =
+      map(is_utf8(text) ? text : to_valid_utf8(text), UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+  return map(decomposed, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
 }
 
 std::vector<std::string_view> words(std::string_view text) {
