@@ -6,7 +6,8 @@
 What is held:
   * a folder includes only folders of a lower layer, and only those its CMakeLists.txt names in DEPENDS;
   * DEPENDS names only folders of a lower layer;
-  * a heavy library is included only in .cpp files, and only of the folders whose row in the table names it.
+  * a heavy library is included only in the folders whose row in the table names it, and never so that another folder
+    gets it too: in .cpp files, or in a header that no other folder includes, directly or through others.
 The table is the one place where layers are written down; this file only knows how libraries are spelled in an #include.
 """
 
@@ -80,6 +81,7 @@ def violations(root):
             if library not in HEAVY:
                 found.append(f"docs/architecture.md: row `{name}` names {library}, which tests/layers_test.py does not know")
 
+    reached_from = includers(root)
     modules = sorted(path for path in (root / "src/rapport").iterdir() if path.is_dir())
     for module in modules:
         if module.name not in table:
@@ -92,11 +94,31 @@ def violations(root):
             if other not in table or table[other].layer >= layer:
                 found.append(f"{cmake.relative_to(root)}: DEPENDS {other} is not a lower layer than {module.name}")
         for source in sorted([*module.rglob("*.h"), *module.rglob("*.cpp")]):
-            found += source_violations(root, source, module.name, table, declared)
+            leaks_to = sorted(reached_from(source) - {module.name})
+            found += source_violations(root, source, module.name, table, declared, leaks_to)
     return found
 
 
-def source_violations(root, source, name, table, declared):
+def includers(root):
+    """A function from a file to the folders that include it, directly or through other files of ours."""
+    direct = {}
+    for source in [*root.glob("src/rapport/**/*.h"), *root.glob("src/rapport/**/*.cpp")]:
+        for include in INCLUDE.findall(source.read_text(encoding="utf-8")):
+            direct.setdefault(root / "src" / include, []).append(source)
+
+    def reached_from(source):
+        seen, waiting = set(), [source]
+        while waiting:
+            for includer in direct.get(waiting.pop(), []):
+                if includer not in seen:
+                    seen.add(includer)
+                    waiting.append(includer)
+        return {path.relative_to(root / "src/rapport").parts[0] for path in seen}
+
+    return reached_from
+
+
+def source_violations(root, source, name, table, declared, leaks_to):
     found = []
     where = source.relative_to(root)
     for include in INCLUDE.findall(source.read_text(encoding="utf-8")):
@@ -112,8 +134,8 @@ def source_violations(root, source, name, table, declared):
                 found.append(f"{where} includes {include}, but the DEPENDS of its CMakeLists.txt does not name {other}")
         for library, spellings in HEAVY.items():
             if include.startswith(spellings):
-                if source.suffix == ".h":
-                    found.append(f"{where} includes {include}: {library} belongs in .cpp files only")
+                if leaks_to:
+                    found.append(f"{where} includes {include}, and {', '.join(leaks_to)} includes that: keep {library} in .cpp files")
                 elif library not in table[name].heavy:
                     found.append(f"{where} includes {include}: {library} is not in the table's row of {name}")
     return found
@@ -200,11 +222,25 @@ class MadeUpTrees(unittest.TestCase):
     def test_a_folder_that_is_not_in_the_table_fails(self):
         self.assert_one(self.tree(**{"src/rapport/misc/things.h": ""}), "src/rapport/misc")
 
-    def test_a_heavy_header_in_a_header_fails(self):
+    def test_a_heavy_header_that_another_folder_gets_fails(self):
         for heavy in ("<sqlite3.h>", "<boost/asio/io_context.hpp>", "<torch/torch.h>", '"llama.h"', "<spdlog/spdlog.h>"):
             with self.subTest(heavy):
                 found = self.tree(**{"src/rapport/store/store.h": f"#include {heavy}\n"})
-                self.assert_one(found, "src/rapport/store/store.h", ".cpp files only")
+                self.assert_one(found, "src/rapport/store/store.h", "engine includes that")
+
+    def test_a_heavy_header_that_another_folder_gets_through_a_header_fails(self):
+        found = self.tree(**{
+            "src/rapport/store/connection.h": "#include <sqlite3.h>\n",
+            "src/rapport/store/store.h": '#include "rapport/store/connection.h"\n',
+        })
+        self.assert_one(found, "src/rapport/store/connection.h", "engine includes that")
+
+    def test_a_heavy_header_in_a_header_of_the_folder_alone_passes(self):
+        found = self.tree(**{
+            "src/rapport/store/connection.h": "#include <sqlite3.h>\n",
+            "src/rapport/store/sqlite.cpp": '#include "rapport/store/connection.h"\n',
+        })
+        self.assertEqual(found, [])
 
     def test_a_heavy_header_in_a_folder_whose_row_does_not_name_it_fails(self):
         found = self.tree(**{"src/rapport/engine/respond.cpp": "#include <sqlite3.h>\n"})
