@@ -99,13 +99,16 @@ Result<profile::Settings> Users::patch_settings(const std::string& app, const st
 Result<std::vector<store::Fact>> Users::facts(const std::string& app, const std::string& name,
                                               bool include_inactive) {
   TRY(const store::UserId user, id(app, name));
-  return store_.facts(user, include_inactive);
+  auto facts = store_.facts(user, include_inactive);
+  // Of a user who has not spoken yet nothing is known: that is an answer, not an error.
+  if (!facts && facts.error().code == ErrorCode::kNotFound) return std::vector<store::Fact>{};
+  return facts;
 }
 
 Result<store::Fact> Users::add_fact(const std::string& app, const std::string& name,
                                     const std::string& text, const std::string& domain) {
   TRY(const store::UserId user, id(app, name));
-  TRY(const std::vector<store::Fact> known, store_.facts(user, false));
+  TRY(const std::vector<store::Fact> known, facts(app, name, false));
   TRY(std::vector<store::Fact> changed,
       profile::facts_from_text(known, text, {user, "", domain}, clock_.now(), random_));
   if (changed.empty()) {

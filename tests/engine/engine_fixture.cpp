@@ -1,0 +1,77 @@
+#include "engine_fixture.h"
+
+namespace rapport::engine {
+namespace {
+
+language::ChatMessage message_of(const std::string& line) {
+  const std::size_t colon = line.find(": ");
+  return language::ChatMessage::text(line.substr(0, colon), line.substr(colon + 2));
+}
+
+}  // namespace
+
+EngineTest::EngineTest(EngineOptions options) {
+  auto keys = store::KeyRing::open(home_.path() / "keys", random_);
+  EXPECT_TRUE(keys) << keys.error().message;
+  keys_.emplace(*std::move(keys));
+  auto store =
+      store::SqliteStore::open({.path = home_.file("rapport.db"), .index_key = keys_->index_key()},
+                               std::make_shared<store::PlainTextCodec>(), clock_, random_);
+  EXPECT_TRUE(store) << store.error().message;
+  store_ = *std::move(store);
+  responder_ = std::make_unique<Responder>(options, *store_, *keys_, model_, clock_, random_);
+  users_ = std::make_unique<Users>(*store_, *keys_, clock_, random_);
+}
+
+ChatRequest EngineTest::request(const std::string& user, const std::string& text) const {
+  return conversation(user, {"user: " + text});
+}
+
+ChatRequest EngineTest::conversation(const std::string& user,
+                                     const std::vector<std::string>& lines) const {
+  ChatRequest request;
+  request.caller.body_user = user;
+  for (const std::string& line : lines) request.generate.messages.push_back(message_of(line));
+  return request;
+}
+
+Answer EngineTest::answered(ChatRequest request) {
+  auto answer = respond_and_wait(*responder_, std::move(request));
+  EXPECT_TRUE(answer) << answer.error().message;
+  clock_.advance(std::chrono::seconds(1));
+  return answer.value_or(Answer{});
+}
+
+Error EngineTest::refused(ChatRequest request) {
+  auto answer = respond_and_wait(*responder_, std::move(request));
+  EXPECT_FALSE(answer);
+  return answer ? Error{} : answer.error();
+}
+
+std::vector<std::string> EngineTest::last_prompt() const {
+  std::vector<std::string> lines;
+  const auto messages = model_.requests().back().messages;
+  for (const language::ChatMessage& message : messages) {
+    lines.push_back(message.role() + ": " + message.content());
+  }
+  return lines;
+}
+
+std::vector<std::string> EngineTest::log_of(const std::string& user,
+                                            const std::string& conversation) {
+  std::vector<std::string> lines;
+  const auto turns = store_->turns(pseudonym(user), conversation, {1000, 0});
+  EXPECT_TRUE(turns) << turns.error().message;
+  for (const store::Turn& turn : turns.value_or(std::vector<store::Turn>{})) {
+    lines.push_back(turn.role + ": " + language::ChatMessage{Json::parse(turn.content)}.content());
+  }
+  return lines;
+}
+
+Json EngineTest::explanation_of(const std::string& response_id) {
+  const auto trace = store_->trace(response_id);
+  EXPECT_TRUE(trace) << trace.error().message;
+  return trace ? trace->data : Json();
+}
+
+}  // namespace rapport::engine
