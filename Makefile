@@ -54,7 +54,7 @@ asan ubsan tsan: ## Build with a sanitizer and run the fast tests
 
 fuzz: ## Fuzz each target for a short while (SECONDS_EACH=30)
 	@scripts/setup --test
-	@scripts/build --preset fuzz
+	@scripts/build --preset fuzz $(basename $(notdir $(wildcard fuzz/*_fuzz.cpp)))
 	@scripts/fuzz
 
 clean: ## Remove what was built; what was downloaded stays
