@@ -156,6 +156,7 @@ Gate::~Gate() {
 }
 
 void Gate::open() {
+  is_open_ = true;
   raise(event_);
 }
 
@@ -165,7 +166,7 @@ bool Gate::wait() const {
   do {
     ready = ::poll(&polled, 1, kPatienceMs);
   } while (ready < 0 && errno == EINTR);
-  return ready > 0;
+  return ready > 0 && is_open_;
 }
 
 std::string_view LoopbackRequest::header(std::string_view name) const {
@@ -211,7 +212,8 @@ bool LoopbackPeer::wait(const Gate& gate) {
   do {
     ready = ::poll(polled.data(), polled.size(), kPatienceMs);
   } while (ready < 0 && errno == EINTR);
-  return ready > 0 && (polled[1].revents & kGone) == 0 && polled[2].revents == 0;
+  const bool broken_off = (polled[1].revents & kGone) != 0 || polled[2].revents != 0;
+  return ready > 0 && !broken_off && gate.is_open_;
 }
 
 bool LoopbackPeer::wait_for_client_to_leave() {

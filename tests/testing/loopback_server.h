@@ -15,6 +15,7 @@
 // Nothing here sleeps, and no wait outlives 30 s: a broken test fails, it does not hang.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,9 @@ class Gate {
  private:
   friend class LoopbackPeer;
   int event_;
+  // Orders what was written before `open` before what is read after a wait, which the event by
+  // itself does not tell the thread sanitizer.
+  std::atomic<bool> is_open_{false};
 };
 
 struct LoopbackRequest {

@@ -23,7 +23,9 @@ tl::unexpected<Error> refuse(ErrorCode code, std::string_view what, std::size_t 
 /// respected; everything else about the grammar is left to the parser, so malformed text may pass.
 Result<void> check_shape(std::string_view text, std::string_view what, const JsonLimits& limits) {
   std::vector<Container> open;
+  const std::size_t max_member_steps = limits.max_members * (limits.max_members - 1) / 2;
   bool in_string = false;
+  std::size_t member_steps = 0;  // to find each key among those before it
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     // The parser takes NUL for the end of the text and would accept whatever follows it.
@@ -55,9 +57,12 @@ Result<void> check_shape(std::string_view text, std::string_view what, const Jso
         if (!open.empty()) open.pop_back();
         break;
       case ',':
-        if (!open.empty() && ++open.back().commas >= limits.max_members && open.back().is_object) {
+        if (open.empty()) break;
+        member_steps += open.back().is_object ? ++open.back().commas : 0;
+        if (member_steps > max_member_steps) {
           return refuse(ErrorCode::kInvalidArgument, what, i,
-                        fmt::format("an object has more than {} members, the most that is accepted",
+                        fmt::format("its objects have too many members: one may have {}, and "
+                                    "several that are nearly as large may not come together",
                                     limits.max_members));
         }
         break;

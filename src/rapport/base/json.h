@@ -18,9 +18,10 @@ namespace base {
 struct JsonLimits {
   std::size_t max_bytes = 8u << 20;  // bytes of text
   std::size_t max_depth = 64;        // nested arrays and objects; checked before anything recurses
-  /// Members of one object. Json keeps members in a list, so finding one is linear and building an
-  /// object is quadratic: without this bound 8 MB of `"a":0,` would take minutes.
-  std::size_t max_members = 1024;
+  /// Members of one object. Json keeps them in a list and looks through it for each new key, so n
+  /// members take n²/2 steps: without a bound 8 MB of `"a":0,` would take minutes. All objects of a
+  /// text together may take the steps of one of this size, by default some 0.1 s.
+  std::size_t max_members = 4096;
 };
 
 /// Parses UTF-8 JSON. `what` names the source in errors ("request body"). Depth and members are
