@@ -19,13 +19,13 @@ void CircuitBreaker::succeeded() {
   probing_ = false;
 }
 
-void CircuitBreaker::failed() {
+bool CircuitBreaker::failed() {
   const std::lock_guard lock(mutex_);
   ++failures_;
   probing_ = false;
-  if (failures_to_open_ > 0 && failures_ >= failures_to_open_) {
-    open_until_ = clock_.steady() + open_for_;
-  }
+  if (failures_to_open_ == 0 || failures_ < failures_to_open_) return false;
+  open_until_ = clock_.steady() + open_for_;
+  return true;
 }
 
 void CircuitBreaker::abandoned() {

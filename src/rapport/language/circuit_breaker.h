@@ -29,7 +29,8 @@ class CircuitBreaker {
   std::optional<std::chrono::seconds> refusal();
 
   void succeeded();
-  void failed();
+  /// True when this failure opened it.
+  bool failed();
   /// Ended without saying anything of the server (the caller went away).
   void abandoned();
 

@@ -112,8 +112,7 @@ std::int64_t read_max_tokens(const llama_model& model) {
 void EmbedderOptions::describe(base::OptionSet& set) {
   set.add("language.embedding.path", path, "GGUF of the sentence encoder");
   set.add("language.embedding.id", id, "its name in /v1/models; \"\" takes the file's name");
-  set.add("language.embedding.threads", threads, "threads of one pass; 0: one for each core", 0,
-          256);
+  set.add("language.embedding.threads", threads, "threads of one pass; 0: half the cores", 0, 256);
   set.add("language.embedding.batch_tokens", batch_tokens,
           "tokens of short texts that go through the encoder together", 32, 8'192);
 }
@@ -162,7 +161,8 @@ Result<std::unique_ptr<LlamaEmbedder>> LlamaEmbedder::load(const EmbedderOptions
   params.kv_unified = true;
   params.embeddings = true;
   params.n_threads = static_cast<std::int32_t>(
-      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()));
+      options.threads > 0 ? options.threads
+                          : std::max(1u, std::thread::hardware_concurrency() / 2));
   params.n_threads_batch = params.n_threads;
   state->context.reset(llama_init_from_model(state->model.get(), params));
   if (!state->context) {

@@ -15,9 +15,11 @@
 namespace rapport::language {
 
 struct EmbedderOptions {
-  std::string path = {};     // a GGUF that `import_bert` or llama.cpp's converter wrote
-  std::string id = {};       // name in /v1/models; "" takes the file's name without ".gguf"
-  std::int64_t threads = 0;  // 0: one for each core
+  std::string path = {};  // a GGUF that `import_bert` or llama.cpp's converter wrote
+  std::string id = {};    // name in /v1/models; "" takes the file's name without ".gguf"
+  /// 0: half the cores. The language model computes at the same time, and llama.cpp's threads wait
+  /// for each other spinning: on 2 busy cores 2 threads took 20 times as long as 1.
+  std::int64_t threads = 0;
   /// Tokens of several short texts that go through the encoder together. Attention runs over the
   /// whole batch, so its cost grows with the square: past 512 a larger batch is slower.
   std::int64_t batch_tokens = 512;
