@@ -12,7 +12,7 @@ namespace rapport::store {
 /// Where a text lies; an encrypting codec binds it as associated data, so that a row cannot be
 /// swapped for another.
 struct FieldPlace {
-  std::string_view user;
+  std::string_view user;  // pseudonym; "" where the row belongs to nobody
   std::string_view table;
   std::string_view row;
   std::string_view column;

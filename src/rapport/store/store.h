@@ -1,9 +1,14 @@
 // Durable state behind one interface: users, settings, facts, the conversation log, events,
 // exposures, traces, jobs, API keys. SQLite implements it (sqlite_store.h);
-// tests/store/store_conformance_test.cpp runs against every one.
+// tests/store/store_conformance.h runs against every implementation.
 //
-//   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db"}, codec, clock, random));
-//   TRY(User sam, store->ensure_user(pseudonym, "default", "sam"));
+//   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db", .index_key =
+//   keys.index_key()},
+//                                     codec, clock, random));
+//   TRY(User sam, store->ensure_user(keys.pseudonym("default", "sam"), "default", "sam"));
+//
+// Times: a `created` (and a fact's `valid_from`) of 0 is filled with the store's clock, `updated`
+// and `last_seen` are always the store's own.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +28,9 @@ using base::UnixMillis;
 using UserId = std::string;
 
 struct User {
-  UserId id;
-  std::string app;   // tenant
-  std::string name;  // what the application calls the user; personal text
+  UserId id = {};
+  std::string app = {};   // tenant
+  std::string name = {};  // what the application calls the user; personal text
   UnixMillis created = 0;
   UnixMillis last_seen = 0;
 };
@@ -36,28 +41,28 @@ Result<FactStatus> parse_fact_status(std::string_view text);
 
 /// Something known of a user. `text`, `value` and `evidence` are personal text.
 struct Fact {
-  std::string id;  // "fact_…"
-  UserId user;
-  std::string text;         // in the user's language: "I'm vegetarian"
-  std::string attribute;    // where it fits: "diet"; "" otherwise
-  std::string value;        // "vegetarian"
-  std::string domain;       // "" is all
-  double confidence = 1;    // [0, 1]
-  std::string source;       // "user" (entered), "statement" (rule on a turn), …
-  std::string source_turn;  // "" when entered by hand
-  std::string evidence;     // the words it rests on
+  std::string id = {};  // "fact_…"
+  UserId user = {};
+  std::string text = {};         // in the user's language: "I'm vegetarian"
+  std::string attribute = {};    // where it fits: "diet"; "" otherwise
+  std::string value = {};        // "vegetarian"
+  std::string domain = {};       // "" is all
+  double confidence = 1;         // [0, 1]
+  std::string source = {};       // "user" (entered), "statement" (rule on a turn), …
+  std::string source_turn = {};  // "" when entered by hand
+  std::string evidence = {};     // the words it rests on
   UnixMillis valid_from = 0;
-  std::optional<UnixMillis> valid_to;
+  std::optional<UnixMillis> valid_to = {};
   FactStatus status = FactStatus::kActive;
-  std::string superseded_by;  // fact id or ""
+  std::string superseded_by = {};  // fact id or ""
   UnixMillis created = 0;
   UnixMillis updated = 0;
 };
 
 struct Conversation {
-  std::string id;  // "conv_…"
-  UserId user;
-  std::string name;  // the application's own name of it, "" when it gave none
+  std::string id = {};  // "conv_…"
+  UserId user = {};
+  std::string name = {};  // the application's own name of it, "" when it gave none; personal text
   std::int64_t turns = 0;
   UnixMillis created = 0;
   UnixMillis updated = 0;
@@ -65,78 +70,85 @@ struct Conversation {
 
 /// One message, logged once. `content` is personal text.
 struct Turn {
-  std::string id;  // "turn_…"
-  std::string conversation;
-  UserId user;
-  std::int64_t index = 0;  // position in the conversation
-  std::string role;
-  std::string content;      // the message's JSON
-  std::string response_id;  // of assistant turns
+  std::string id = {};  // "turn_…"
+  std::string conversation = {};
+  UserId user = {};
+  std::int64_t index = 0;  // position in the conversation; an answer asked for again shares it
+  std::string role = {};
+  std::string content = {};      // the message's JSON
+  std::string response_id = {};  // of assistant turns
   UnixMillis created = 0;
 };
 
 struct Event {
-  std::string id;  // "evt_…"
-  UserId user;
-  std::string kind;            // "rating", "edit", "preference", "reason", "view", "click", …
-  std::string response_id;     // or ""
-  Json data = Json::object();  // personal text
+  std::string id = {};  // "evt_…"
+  UserId user = {};
+  std::string kind = {};         // "rating", "edit", "preference", "reason", "view", "click", …
+  std::string response_id = {};  // or ""
+  Json data = Json::object();    // personal text
   UnixMillis created = 0;
 };
 
 /// What was shown to whom under which choice, with its propensity: the ground of every later
 /// off-policy estimate.
 struct Exposure {
-  std::string response_id;
-  UserId user;
-  std::string policy;
-  std::string arm;
+  std::string response_id = {};
+  UserId user = {};
+  std::string policy = {};
+  std::string arm = {};
   double propensity = 1;
   UnixMillis created = 0;
 };
 
-/// Why an answer is as it is. `data` is personal text.
+/// Why an answer is as it is. `data` is personal text. The user need not be known: who is answered
+/// at degree 0 is not kept; "" is nobody named.
 struct TraceRecord {
-  std::string response_id;
-  UserId user;
-  std::string conversation;
+  std::string response_id = {};
+  UserId user = {};
+  std::string conversation = {};
   Json data = Json::object();
   UnixMillis created = 0;
 };
 
 enum class JobStatus { kQueued, kRunning, kDone, kFailed };
 std::string_view name(JobStatus status);
+Result<JobStatus> parse_job_status(std::string_view text);
 
-/// Work that survives a killed process. `payload` is personal text where `user` is set.
+/// Work that survives a killed process. `payload` and `error` are personal text.
 struct Job {
-  std::string id;  // "job_…"
-  std::string kind;
-  UserId user;  // "" when it concerns nobody
+  std::string id = {};  // "job_…"
+  std::string kind = {};
+  UserId user = {};  // "" when it concerns nobody
   Json payload = Json::object();
   JobStatus status = JobStatus::kQueued;
-  std::int32_t attempts = 0;
+  std::int32_t attempts = 0;  // times it was claimed
   std::int32_t max_attempts = 3;
   UnixMillis not_before = 0;
   double progress = 0;  // [0, 1]
-  std::string error;
+  std::string error = {};
   UnixMillis created = 0;
   UnixMillis updated = 0;
 };
 
 /// All that one answered request leaves behind; written in one transaction or not at all.
 struct Exchange {
-  Conversation conversation;  // created when its id is new
-  std::vector<Turn> turns;    // only those not logged before; ids and indexes already set
+  /// Created when its id is new. Its id is "" when no conversation is kept (then neither turns nor
+  /// prefix hashes), its user "" when nothing of the user is kept (then only the trace and jobs).
+  Conversation conversation = {};
+  std::vector<Turn> turns = {};  // only those not logged before; ids and indexes already set
   /// Hash of the message prefix that the next request of this conversation will start with → this
-  /// conversation.
-  std::vector<std::string> prefix_hashes;
-  std::vector<Fact> facts;  // upserted by id: new ones, and old ones now superseded
-  std::optional<Json>
-      settings;  // the user's whole new settings document, when a statement changed it
-  std::optional<Exposure> exposure;
-  std::optional<TraceRecord> trace;
-  std::vector<Job> jobs;
+  /// conversation. Stored under the index key: a hash that anyone can compute may be given.
+  std::vector<std::string> prefix_hashes = {};
+  std::vector<Fact> facts = {};  // upserted by id: new ones, and old ones now superseded
+  std::optional<Json> settings =
+      {};  // the user's whole new settings document, when a statement changed it
+  std::optional<Exposure> exposure = {};
+  std::optional<TraceRecord> trace = {};
+  std::vector<Job> jobs = {};
 };
+
+/// All of an exchange is about one conversation of one user. Errors: kInvalidArgument.
+Result<void> check(const Exchange& exchange);
 
 enum class KeyRole { kAdmin, kApp, kUser };
 std::string_view name(KeyRole role);
@@ -144,14 +156,14 @@ Result<KeyRole> parse_key_role(std::string_view text);
 
 /// An API key at rest: only a digest of the secret is kept.
 struct ApiKey {
-  std::string id;      // "key_…", shown in lists and logs
-  std::string digest;  // base::digest of the secret
-  std::string label;
-  std::string app;
+  std::string id = {};      // "key_…", shown in lists and logs
+  std::string digest = {};  // base::digest of the secret
+  std::string label = {};
+  std::string app = {};
   KeyRole role = KeyRole::kApp;
-  std::string user_name;  // bound to this user of `app`; "" when not bound
+  std::string user_name = {};  // bound to this user of `app`; "" when not bound; personal text
   UnixMillis created = 0;
-  std::optional<UnixMillis> revoked;
+  std::optional<UnixMillis> revoked = {};
 };
 
 struct Page {
@@ -159,20 +171,26 @@ struct Page {
   std::int64_t offset = 0;
 };
 
-/// Thread-safe. Writes are durable against a killed process when they return. Unknown ids:
-/// kNotFound. Calls block on disk: not for I/O threads.
+/// Errors: kInvalidArgument, naming `limit` or `offset`.
+Result<void> check(const Page& page);
+
+/// Thread-safe. Writes are durable against a killed process when they return. Errors of every call:
+/// kNotFound for an unknown id and for one of another user alike, kUnavailable when another program
+/// keeps the database locked, kCorrupt, kIo. Calls block on disk: not for I/O threads.
 class Store {
  public:
   virtual ~Store() = default;
 
   // Users
+  /// Stored as it is when already known: cheap, nothing is written then.
   virtual Result<User> ensure_user(const UserId& id, const std::string& app,
                                    const std::string& name) = 0;
   virtual Result<User> user(const UserId& id) = 0;
   virtual Result<std::vector<User>> users(const std::string& app,
-                                          Page page) = 0;  // "" is all apps; by last_seen
+                                          Page page) = 0;  // "" is all apps; last seen first
 
-  // Settings: one JSON document a user, {"default": {…}, "<domain>": {…}}; {} when none was set.
+  // Settings: one JSON document a user, {"default": {…}, "<domain>": {…}}; {} when none was set,
+  // also of a user not known yet.
   virtual Result<Json> settings(const UserId& user) = 0;
   virtual Result<void> put_settings(const UserId& user, const Json& settings) = 0;
 
@@ -180,15 +198,19 @@ class Store {
   virtual Result<std::vector<Fact>> facts(const UserId& user,
                                           bool include_inactive) = 0;  // oldest first
   virtual Result<Fact> fact(const UserId& user, const std::string& id) = 0;
-  virtual Result<void> put_facts(
-      const std::vector<Fact>& facts) = 0;  // one transaction, upsert by id
-  /// Overwrites the texts with nothing and keeps the bare row with status forgotten.
+  /// One transaction, upsert by id. A forgotten fact stays so: writing it again changes nothing, so
+  /// that work begun before cannot bring its text back. kConflict for an id of another user.
+  virtual Result<void> put_facts(const std::vector<Fact>& facts) = 0;
+  /// Overwrites text, attribute, value and evidence with nothing and keeps the bare row with status
+  /// forgotten. Idempotent.
   virtual Result<void> forget_fact(const UserId& user, const std::string& id) = 0;
 
   // Conversation log
+  /// The oldest of that name, should two first requests have come at once.
   virtual Result<std::optional<Conversation>> conversation_by_name(const UserId& user,
                                                                    const std::string& name) = 0;
-  /// The conversation of the first of these hashes that is known for this user.
+  /// The conversation of the first of these hashes that is known for this user; the one last
+  /// updated where several share it.
   virtual Result<std::optional<Conversation>> conversation_by_prefix(
       const UserId& user, const std::vector<std::string>& hashes) = 0;
   virtual Result<std::optional<Conversation>> conversation_by_response(
@@ -197,34 +219,43 @@ class Store {
   virtual Result<std::vector<Conversation>> conversations(const UserId& user,
                                                           Page page) = 0;  // newest first
   virtual Result<std::vector<Turn>> turns(const UserId& user, const std::string& conversation,
-                                          Page page) = 0;
-  /// Turns, prefix hashes, traces and exposures go with it.
+                                          Page page) = 0;  // by index, then by arrival
+  /// Turns, prefix hashes, traces, exposures and the events about its responses go with it; facts
+  /// learnt from it stay.
   virtual Result<void> delete_conversation(const UserId& user, const std::string& id) = 0;
+  /// The user must be known. kConflict, and nothing is written, when a turn or response id is
+  /// already stored: the exchange was recorded before.
   virtual Result<void> record_exchange(const Exchange& exchange) = 0;
   virtual Result<TraceRecord> trace(const std::string& response_id) = 0;
+  virtual Result<Exposure> exposure(const std::string& response_id) = 0;
 
   // Events and feedback
+  /// One transaction. kConflict for an id that is already stored.
   virtual Result<void> add_events(const std::vector<Event>& events) = 0;
   virtual Result<std::vector<Event>> events(const UserId& user, Page page) = 0;  // newest first
 
   // Jobs
   virtual Result<void> enqueue(const Job& job) = 0;
-  /// The oldest due job of one of these kinds becomes running and is ours until `lease` ends (then
-  /// it is due again).
+  /// The oldest due job of one of these kinds becomes running, counts one more attempt and is ours
+  /// until `lease` ends; then it is due again, or failed when that was its last attempt.
   virtual Result<std::optional<Job>> claim_job(const std::vector<std::string>& kinds,
                                                std::chrono::seconds lease) = 0;
-  virtual Result<void> update_job(
-      const Job& job) = 0;  // status, progress, error, not_before, attempts
+  /// Writes status, progress, error, not_before and attempts. A job that stays running gets its
+  /// lease anew; one put back in the queue after its last attempt becomes failed. kConflict when it
+  /// was claimed again meanwhile (more attempts are stored than `job` has): it is no longer ours.
+  virtual Result<void> update_job(const Job& job) = 0;
   virtual Result<std::vector<Job>> jobs(Page page) = 0;  // newest first
 
   // Keys
-  virtual Result<void> add_key(const ApiKey& key) = 0;
+  virtual Result<void> add_key(const ApiKey& key) = 0;  // kConflict for a known id or digest
+  /// Revoked ones too: see ApiKey::revoked.
   virtual Result<std::optional<ApiKey>> key_by_digest(const std::string& digest) = 0;
-  virtual Result<std::vector<ApiKey>> keys() = 0;
+  virtual Result<std::vector<ApiKey>> keys() = 0;  // oldest first
+  /// Idempotent: the time of the first revocation stays.
   virtual Result<void> revoke_key(const std::string& id) = 0;
 
-  /// A consistent copy while the store is in use; `path` must not exist. Written to a temporary
-  /// file, then renamed.
+  /// A consistent copy while the store is in use, readable by its owner only; kConflict when `path`
+  /// exists. Written to a temporary file, then renamed.
   virtual Result<void> backup(const std::string& path) = 0;
 };
 

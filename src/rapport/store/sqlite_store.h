@@ -1,0 +1,144 @@
+// The Store in one SQLite file (WAL), for one machine.
+//
+//   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db", .index_key =
+//   keys.index_key()},
+//                                     std::make_shared<PlainTextCodec>(), clock, random));
+//
+// One connection writes, a few read side by side; a second process (a command while the server
+// runs) may open the same file. Personal text passes the codec on its way in and out; what must be
+// found by a text (a conversation's name, a message prefix) is stored as a digest under the index
+// key.
+//
+// Layout: sqlite_connection (statements), sqlite_database (one writer, several readers), migrations
+// (the schema), personal_columns (the codec's two doors); each sqlite_<concept>.cpp implements its
+// part of this class.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rapport/base/clock.h"
+#include "rapport/base/random.h"
+#include "rapport/store/personal_text.h"
+#include "rapport/store/store.h"
+
+namespace rapport::store {
+
+namespace sqlite {
+class Connection;
+class Database;
+class PersonalColumns;
+class Statement;
+}  // namespace sqlite
+
+struct SqliteOptions {
+  std::string path = {};       // made (mode 0600) when missing; its folder must exist
+  std::string index_key = {};  // KeyRing::index_key(); 16 to 64 bytes, the same at each opening
+  /// "normal": a killed process loses nothing, a power cut may lose the last commits. "full": a
+  /// power cut loses nothing either, for one fsync (≈ 4 ms on a disk) a commit.
+  std::string synchronous = "normal";
+  std::int32_t busy_timeout_ms = 5'000;  // wait for another program's lock; 0 to 600,000
+  std::int32_t readers = 2;              // reads side by side; 1 to 64
+};
+
+class SqliteStore final : public Store {
+ public:
+  /// Brings the schema up to date. `clock` and `random` must outlive the store. Errors:
+  /// kInvalidArgument (an option; another program's database; another key ring's database),
+  /// kCorrupt (damaged, or no SQLite file), kUnsupported (written by a newer Rapport), kUnavailable
+  /// (kept locked), kIo; each names the file and what to do.
+  static Result<std::unique_ptr<Store>> open(SqliteOptions options,
+                                             std::shared_ptr<const PersonalTextCodec> codec,
+                                             const base::Clock& clock, base::Random& random);
+  ~SqliteStore() override;
+
+  Result<User> ensure_user(const UserId& id, const std::string& app,
+                           const std::string& name) override;
+  Result<User> user(const UserId& id) override;
+  Result<std::vector<User>> users(const std::string& app, Page page) override;
+
+  Result<Json> settings(const UserId& user) override;
+  Result<void> put_settings(const UserId& user, const Json& settings) override;
+
+  Result<std::vector<Fact>> facts(const UserId& user, bool include_inactive) override;
+  Result<Fact> fact(const UserId& user, const std::string& id) override;
+  Result<void> put_facts(const std::vector<Fact>& facts) override;
+  Result<void> forget_fact(const UserId& user, const std::string& id) override;
+
+  Result<std::optional<Conversation>> conversation_by_name(const UserId& user,
+                                                           const std::string& name) override;
+  Result<std::optional<Conversation>> conversation_by_prefix(
+      const UserId& user, const std::vector<std::string>& hashes) override;
+  Result<std::optional<Conversation>> conversation_by_response(
+      const UserId& user, const std::string& response_id) override;
+  Result<Conversation> conversation(const UserId& user, const std::string& id) override;
+  Result<std::vector<Conversation>> conversations(const UserId& user, Page page) override;
+  Result<std::vector<Turn>> turns(const UserId& user, const std::string& conversation,
+                                  Page page) override;
+  Result<void> delete_conversation(const UserId& user, const std::string& id) override;
+  Result<void> record_exchange(const Exchange& exchange) override;
+  Result<TraceRecord> trace(const std::string& response_id) override;
+  Result<Exposure> exposure(const std::string& response_id) override;
+
+  Result<void> add_events(const std::vector<Event>& events) override;
+  Result<std::vector<Event>> events(const UserId& user, Page page) override;
+
+  Result<void> enqueue(const Job& job) override;
+  Result<std::optional<Job>> claim_job(const std::vector<std::string>& kinds,
+                                       std::chrono::seconds lease) override;
+  Result<void> update_job(const Job& job) override;
+  Result<std::vector<Job>> jobs(Page page) override;
+
+  Result<void> add_key(const ApiKey& key) override;
+  Result<std::optional<ApiKey>> key_by_digest(const std::string& digest) override;
+  Result<std::vector<ApiKey>> keys() override;
+  Result<void> revoke_key(const std::string& id) override;
+
+  Result<void> backup(const std::string& path) override;
+
+ private:
+  SqliteStore(std::unique_ptr<sqlite::Database> database,
+              std::unique_ptr<sqlite::PersonalColumns> personal, std::string index_key,
+              const base::Clock& clock, base::Random& random);
+
+  /// Refuses a key ring that is not the one this database was made with.
+  Result<void> check_index_key();
+  /// What stands in an index for a text that nobody may read there.
+  std::string index_digest(std::string_view context, std::string_view user,
+                           std::string_view text) const;
+
+  // Steps of a transaction; `at` fills in for a time of 0.
+  Result<void> require_user(sqlite::Connection& connection, const UserId& user) const;
+  Result<void> write_settings(sqlite::Connection& connection, const UserId& user,
+                              const Json& settings, UnixMillis at) const;
+  Result<void> write_fact(sqlite::Connection& connection, const Fact& fact, UnixMillis at) const;
+  Result<void> write_job(sqlite::Connection& connection, const Job& job, UnixMillis at) const;
+  Result<void> touch_user(sqlite::Connection& connection, const UserId& user, UnixMillis at) const;
+  Result<void> extend_conversation(sqlite::Connection& connection, const Exchange& exchange,
+                                   UnixMillis at) const;
+  Result<void> write_turn(sqlite::Connection& connection, const Turn& turn, UnixMillis at) const;
+  Result<void> write_prefixes(sqlite::Connection& connection, const Exchange& exchange) const;
+  Result<void> write_exposure(sqlite::Connection& connection, const Exposure& exposure,
+                              const std::string& conversation, UnixMillis at) const;
+  Result<void> write_trace(sqlite::Connection& connection, const TraceRecord& trace,
+                           UnixMillis at) const;
+
+  Result<User> read_user(const sqlite::Statement& row) const;
+  Result<Fact> read_fact(const sqlite::Statement& row) const;
+  Result<Conversation> read_conversation(const sqlite::Statement& row) const;
+  Result<Turn> read_turn(const sqlite::Statement& row) const;
+  Result<Event> read_event(const sqlite::Statement& row) const;
+  Result<Job> read_job(const sqlite::Statement& row) const;
+  Result<ApiKey> read_key(const sqlite::Statement& row) const;
+
+  const std::unique_ptr<sqlite::Database> database_;
+  const std::unique_ptr<sqlite::PersonalColumns> personal_;
+  const std::string index_key_;
+  const base::Clock& clock_;
+  base::Random& random_;
+};
+
+}  // namespace rapport::store

@@ -1,0 +1,121 @@
+// Users and their settings.
+#include <fmt/format.h>
+
+#include "rapport/store/personal_columns.h"
+#include "rapport/store/sqlite_database.h"
+#include "rapport/store/sqlite_store.h"
+
+namespace rapport::store {
+
+using sqlite::Connection;
+using sqlite::Statement;
+
+namespace {
+
+tl::unexpected<Error> no_user(const UserId& id) {
+  return fail(ErrorCode::kNotFound, fmt::format("user {} is not known: check the name", id));
+}
+
+}  // namespace
+
+Result<User> SqliteStore::read_user(const Statement& row) const {
+  User user;
+  user.id = row.text(0);
+  user.app = row.text(1);
+  TRY(user.name, personal_->read(row, 2, {user.id, "users", user.id, "name"}));
+  user.created = row.integer(3);
+  user.last_seen = row.integer(4);
+  return user;
+}
+
+Result<void> SqliteStore::require_user(Connection& connection, const UserId& user) const {
+  TRY(Statement known, connection.prepare("SELECT 1 FROM users WHERE id = ?"));
+  TRY(const bool found, known.bind(user).step());
+  if (!found) return no_user(user);
+  return {};
+}
+
+Result<void> SqliteStore::touch_user(Connection& connection, const UserId& user,
+                                     UnixMillis at) const {
+  TRY(Statement touch,
+      connection.prepare("UPDATE users SET last_seen = max(last_seen, ?) WHERE id = ?"));
+  TRY_VOID(touch.bind(at, user).run());
+  if (connection.changes() == 0) return no_user(user);
+  return {};
+}
+
+Result<User> SqliteStore::user(const UserId& id) {
+  return database_->read([&](Connection& connection) -> Result<User> {
+    TRY(Statement row,
+        connection.prepare("SELECT id, app, name, created, last_seen FROM users WHERE id = ?"));
+    TRY(std::optional<User> found,
+        row.bind(id).one([&](const Statement& at) { return read_user(at); }));
+    if (!found) return no_user(id);
+    return *std::move(found);
+  });
+}
+
+Result<User> SqliteStore::ensure_user(const UserId& id, const std::string& app,
+                                      const std::string& name) {
+  // Nearly always known: a read, which waits for no writer.
+  Result<User> known = user(id);
+  if (known || known.error().code != ErrorCode::kNotFound) return known;
+  const UnixMillis now = clock_.now();
+  const Result<void> inserted = database_->write([&](Connection& connection) -> Result<void> {
+    TRY(Statement insert,
+        connection.prepare("INSERT INTO users (id, app, name, created, last_seen) "
+                           "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"));
+    insert.bind(id, app);
+    TRY_VOID(personal_->bind(insert, {id, "users", id, "name"}, name));
+    return insert.bind(now, now).run();
+  });
+  if (!inserted) return fail(inserted.error());
+  return user(id);
+}
+
+Result<std::vector<User>> SqliteStore::users(const std::string& app, Page page) {
+  TRY_VOID(check(page));
+  return database_->read([&](Connection& connection) -> Result<std::vector<User>> {
+    TRY(Statement rows, connection.prepare("SELECT id, app, name, created, last_seen FROM users "
+                                           "WHERE ?1 = '' OR app = ?1 "
+                                           "ORDER BY last_seen DESC, id DESC LIMIT ?2 OFFSET ?3"));
+    return rows.bind(app, page.limit, page.offset).all([&](const Statement& row) {
+      return read_user(row);
+    });
+  });
+}
+
+Result<Json> SqliteStore::settings(const UserId& user) {
+  return database_->read([&](Connection& connection) -> Result<Json> {
+    TRY(Statement row, connection.prepare("SELECT document FROM settings WHERE user = ?"));
+    TRY(std::optional<Json> found, row.bind(user).one([&](const Statement& at) {
+      return personal_->read_json(at, 0, {user, "settings", user, "document"});
+    }));
+    return found ? *std::move(found) : Json::object();
+  });
+}
+
+Result<void> SqliteStore::put_settings(const UserId& user, const Json& settings) {
+  return database_->write([&](Connection& connection) -> Result<void> {
+    TRY_VOID(require_user(connection, user));
+    return write_settings(connection, user, settings, clock_.now());
+  });
+}
+
+Result<void> SqliteStore::write_settings(Connection& connection, const UserId& user,
+                                         const Json& settings, UnixMillis at) const {
+  if (!settings.is_object()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("settings are a JSON {}: they must be an object", settings.type_name()),
+                "settings");
+  }
+  TRY(Statement upsert,
+      connection.prepare("INSERT INTO settings (user, document, updated) VALUES (?, ?, ?) "
+                         "ON CONFLICT (user) DO UPDATE "
+                         "SET document = excluded.document, updated = excluded.updated"));
+  upsert.bind(user);
+  TRY_VOID(personal_->bind_json(upsert, {user, "settings", user, "document"}, settings));
+  return upsert.bind(at).run();
+}
+
+}  // namespace rapport::store
