@@ -69,6 +69,18 @@ class OutputFile {
   int descriptor_;
 };
 
+/// Makes the new name of a renamed file survive a power cut.
+Result<void> sync_folder_of(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int reason = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (synced) return {};
+  return fail(ErrorCode::kIo,
+              fmt::format("{}: cannot sync: {}", folder.string(), std::strerror(reason)));
+}
+
 }  // namespace
 
 std::string_view name(WeightType type) {
@@ -169,7 +181,7 @@ Result<void> GgufWriter::write(const std::filesystem::path& path) const {
     return fail(ErrorCode::kIo,
                 fmt::format("{}: cannot rename to it: {}", path.string(), failed.message()));
   }
-  return {};
+  return sync_folder_of(path);
 }
 
 Result<void> GgufWriter::write_to(const std::filesystem::path& path) const {

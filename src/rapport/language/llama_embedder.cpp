@@ -27,6 +27,8 @@ using Tokens = std::vector<llama_token>;
 
 // Texts in one pass; llama.cpp allows 256 sequences, and 512 tokens hold some 50 short texts.
 constexpr std::int64_t kMaxTextsPerBatch = 64;
+// The memory of attention grows with the square of a text: here some 200 MB for 12 heads.
+constexpr std::int32_t kMostTokens = 2'048;
 // Only white space and unreadable runs have this many bytes a token. It bounds the work on a text
 // that is going to be refused.
 constexpr std::int64_t kMaxBytesPerToken = 256;
@@ -96,9 +98,17 @@ std::string read_metadata(const llama_model& model, const char* key) {
   return length > 0 ? std::string(text.data()) : std::string();
 }
 
+/// Read from the metadata: a context for a language model would take gigabytes before it told.
+bool has_pooling(const llama_model& model) {
+  const std::string key = read_metadata(model, "general.architecture") + ".pooling_type";
+  const std::string pooling = read_metadata(model, key.c_str());
+  return pooling == std::to_string(LLAMA_POOLING_TYPE_MEAN) ||
+         pooling == std::to_string(LLAMA_POOLING_TYPE_CLS);
+}
+
 /// What the importer noted, or the positions the weights have.
 std::int64_t read_max_tokens(const llama_model& model) {
-  const std::int64_t positions = llama_model_n_ctx_train(&model);
+  const std::int64_t positions = std::min(llama_model_n_ctx_train(&model), kMostTokens);
   const std::string text = read_metadata(model, kMaxTokensKey);
   std::int64_t stated = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), stated).ec != std::errc{}) {
@@ -147,6 +157,12 @@ Result<std::unique_ptr<LlamaEmbedder>> LlamaEmbedder::load(const EmbedderOptions
     return fail(ErrorCode::kCorrupt,
                 fmt::format("{}: llama.cpp cannot load it: {}", options.path, log.last_error()));
   }
+  if (!has_pooling(*state->model)) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: is no sentence encoder (its metadata names neither mean nor [CLS] "
+                            "pooling): import one with `rapport models import`",
+                            options.path));
+  }
   state->dimensions = llama_model_n_embd_out(state->model.get());
   state->max_tokens = read_max_tokens(*state->model);
   state->strips_accents =
@@ -168,13 +184,6 @@ Result<std::unique_ptr<LlamaEmbedder>> LlamaEmbedder::load(const EmbedderOptions
   if (!state->context) {
     return fail(ErrorCode::kCorrupt,
                 fmt::format("{}: llama.cpp cannot start it: {}", options.path, log.last_error()));
-  }
-  const enum llama_pooling_type pooling = llama_pooling_type(state->context.get());
-  if (pooling != LLAMA_POOLING_TYPE_MEAN && pooling != LLAMA_POOLING_TYPE_CLS) {
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("{}: is no sentence encoder (its metadata names neither mean nor [CLS] "
-                            "pooling): import one with `rapport models import`",
-                            options.path));
   }
   state->batch.reset(new llama_batch(
       llama_batch_init(static_cast<std::int32_t>(state->batch_tokens), 0, /*n_seq_max=*/1)));

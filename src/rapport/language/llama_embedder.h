@@ -35,7 +35,8 @@ class LlamaEmbedder final : public TextEmbedder {
   static Result<std::unique_ptr<LlamaEmbedder>> load(const EmbedderOptions& options);
   ~LlamaEmbedder() override;
 
-  /// The longest text in tokens, its two marks included.
+  /// The longest text in tokens, its two marks included: what the model was made for, at most
+  /// 2,048.
   std::int64_t max_tokens() const;
   /// The ids that a text becomes, marks included; a special token's name inside the text is text.
   /// They are the original tokenizer's but for spacing marks of Indic scripts, which llama.cpp

@@ -1,0 +1,246 @@
+#include "rapport/language/embedded_model.h"
+
+#include <common.h>
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <system_error>
+
+#include "rapport/base/digest.h"
+#include "rapport/base/log.h"
+#include "rapport/language/chat_template.h"
+#include "rapport/language/embedded_answer.h"
+#include "rapport/language/embedded_sampler.h"
+#include "rapport/language/inference_thread.h"
+#include "rapport/language/llama_runtime.h"
+#include "rapport/language/model_files.h"
+
+namespace rapport::language {
+namespace {
+
+/// They do not change what an embedded model would write: who asks, bookkeeping of a service, and
+/// how the answer travels.
+constexpr std::string_view kHarmless[] = {"user",
+                                          "metadata",
+                                          "store",
+                                          "service_tier",
+                                          "stream",
+                                          "stream_options",
+                                          "parallel_tool_calls",
+                                          "prompt_cache_key",
+                                          "safety_identifier"};
+
+Result<void> check_passthrough(const Json& passthrough) {
+  for (const auto& [key, value] : passthrough.items()) {
+    if (value.is_null() || std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("the embedded model cannot honour {}: leave it out", key), key);
+  }
+  return {};
+}
+
+ChatInputs chat_inputs(const GenerateRequest& request) {
+  return {.messages = request.messages,
+          .tools = request.tools,
+          .tool_choice = request.tool_choice,
+          .parallel_tool_calls = request.passthrough.value("parallel_tool_calls", Json()) != false};
+}
+
+Error too_long(std::size_t prompt_tokens, std::int64_t context_tokens) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("the prompt has {} tokens and this model reads at most {}: send fewer or "
+                      "shorter messages",
+                      prompt_tokens, context_tokens),
+          "messages",
+          "context_length_exceeded",
+          {}};
+}
+
+/// The same for the same weights and build: model file's name and size, llama.cpp's version.
+std::string fingerprint(const ModelFile& file) {
+  return "fp_" + base::digest(fmt::format("{}:{}:{}", file.name, file.bytes, llama_version_text()))
+                     .substr(0, 12);
+}
+
+std::int64_t created(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto written = std::filesystem::last_write_time(path, error);
+  if (error) return 0;
+  const auto system = std::chrono::file_clock::to_sys(written);
+  return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
+}
+
+struct ModelDeleter {
+  void operator()(llama_model* model) const { llama_model_free(model); }
+};
+using Model = std::unique_ptr<llama_model, ModelDeleter>;
+
+}  // namespace
+
+class EmbeddedModel::State {
+ public:
+  EmbeddedOptions options;
+  ModelInfo info;
+  std::string fingerprint;
+  Model model;
+  const llama_vocab* vocab = nullptr;
+  std::unique_ptr<ChatTemplate> chat;
+  std::unique_ptr<InferenceThread> thread;  // last: it uses all of the above
+};
+
+Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions& options) {
+  TRY(const ModelFile file, read_model_file(options.path));
+  TRY_VOID(check_chat_model(file));
+  TRY_VOID(start_llama_runtime());
+
+  auto state = std::make_unique<State>();
+  state->options = options;
+  {
+    const LlamaLogCapture log;
+    state->model.reset(llama_model_load_from_file(file.path.c_str(), llama_model_default_params()));
+    if (!state->model)
+      return fail(ErrorCode::kCorrupt,
+                  fmt::format("{} cannot be loaded: {}", file.path.string(), log.last_error()),
+                  "model");
+  }
+  state->vocab = llama_model_get_vocab(state->model.get());
+  TRY(state->chat, ChatTemplate::create(*state->model));
+
+  const std::int64_t trained = llama_model_n_ctx_train(state->model.get());
+  EmbeddedOptions& effective = state->options;
+  effective.context_tokens = std::min(options.context_tokens, trained);
+  if (effective.threads == 0) effective.threads = common_cpu_get_num_physical_cores();
+  TRY(state->thread, InferenceThread::start(*state->model, effective));
+
+  state->fingerprint = fingerprint(file);
+  state->info = {.id = options.id.empty() ? file.name : options.id,
+                 .backend = "embedded",
+                 .created = created(file.path),
+                 .context_tokens = effective.context_tokens,
+                 .parameters = file.parameters};
+  base::log_info("language model loaded", {{"model", state->info.id},
+                                           {"parameters", state->info.parameters},
+                                           {"quantization", file.quantization},
+                                           {"context_tokens", effective.context_tokens},
+                                           {"parallel", effective.parallel},
+                                           {"threads", effective.threads}});
+  return std::unique_ptr<EmbeddedModel>(new EmbeddedModel(std::move(state)));
+}
+
+EmbeddedModel::EmbeddedModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+EmbeddedModel::~EmbeddedModel() {
+  shutdown();
+}
+
+void EmbeddedModel::shutdown() {
+  state_->thread->shutdown();
+}
+
+Result<void> EmbeddedModel::do_check(const GenerateRequest& request) const {
+  if (!request.model.empty() && request.model != "default" && request.model != state_->info.id)
+    return fail(ErrorCode::kNotFound,
+                fmt::format("there is no model \"{}\": this one is \"{}\" or \"default\"",
+                            request.model, state_->info.id),
+                "model", "model_not_found");
+  TRY_VOID(check_passthrough(request.passthrough));
+  const ChatInputs inputs = chat_inputs(request);
+  TRY_VOID(state_->chat->check(inputs));
+  const bool with_tools =
+      inputs.tools.is_array() && !inputs.tools.empty() && inputs.tool_choice != "none";
+  if (with_tools && request.output.kind != OutputKind::kText)
+    return fail(ErrorCode::kUnsupported,
+                "response_format cannot be followed together with tools: send one of them",
+                "response_format");
+  TRY_VOID(output_grammar(request.output));
+  return {};
+}
+
+void EmbeddedModel::do_generate(GenerateRequest request, GenerateCallbacks callbacks) {
+  const auto prepare = [&]() -> Result<std::unique_ptr<Answer>> {
+    TRY(std::string grammar, output_grammar(request.output));
+    TRY(ChatPrompt prompt, state_->chat->render(chat_inputs(request)));
+    if (!prompt.grammar.empty()) grammar = prompt.grammar;
+    if (prompt.tokens.size() > static_cast<std::size_t>(state_->options.context_tokens))
+      return fail(too_long(prompt.tokens.size(), state_->options.context_tokens));
+    TRY(auto sampler,
+        TokenSampler::create(*state_->model, {.defaults = state_->options,
+                                              .sampling = request.sampling,
+                                              .grammar = grammar,
+                                              .tool_format = prompt.tool_format.get()}));
+    const Answer::Limits limits{
+        .max_tokens =
+            request.max_tokens.value_or(static_cast<std::int32_t>(state_->options.max_tokens)),
+        .context_tokens = static_cast<std::int32_t>(state_->options.context_tokens)};
+    return std::make_unique<Answer>(*state_->vocab, request, std::move(prompt), std::move(sampler),
+                                    limits, state_->info.id, state_->fingerprint,
+                                    std::move(callbacks));
+  };
+  auto answer = prepare();
+  if (!answer) {
+    callbacks.on_done(fail(std::move(answer).error()));
+    return;
+  }
+  state_->thread->submit(*std::move(answer), request.stop_token);
+}
+
+Result<std::int64_t> EmbeddedModel::do_count_tokens(const std::vector<ChatMessage>& messages,
+                                                    const Json& tools) const {
+  TRY(const ChatPrompt prompt,
+      state_->chat->render({.messages = messages, .tools = tools, .tool_choice = {}}));
+  return static_cast<std::int64_t>(prompt.tokens.size());
+}
+
+std::vector<ModelInfo> EmbeddedModel::do_models() const {
+  return {state_->info};
+}
+
+Result<ChoiceScores> EmbeddedModel::score_choices(const ChoiceRequest& request) {
+  if (request.choices.empty())
+    return fail(ErrorCode::kInvalidArgument, "there are no choices to score", "choices");
+  auto scoring = std::make_unique<Scoring>();
+  scoring->stop_token = request.stop_token;
+  std::size_t longest = 0;
+  for (std::size_t i = 0; i < request.choices.size(); ++i) {
+    scoring->choices.push_back(tokenize(request.choices[i]));
+    if (scoring->choices.back().empty())
+      return fail(ErrorCode::kInvalidArgument, fmt::format("choices[{}] is empty", i),
+                  fmt::format("choices[{}]", i));
+    longest = std::max(longest, scoring->choices.back().size());
+  }
+  if (request.messages.empty()) {
+    scoring->prompt = common_tokenize(state_->vocab, request.prompt, /*add_special=*/true,
+                                      /*parse_special=*/false);
+  } else {
+    TRY(ChatPrompt prompt, state_->chat->render({.messages = request.messages}));
+    scoring->prompt = std::move(prompt.tokens);
+  }
+  if (scoring->prompt.empty())
+    return fail(ErrorCode::kInvalidArgument, "there is nothing to score the choices after",
+                "prompt");
+  // A choice's last token is only looked up, never computed.
+  if (scoring->prompt.size() + longest - 1 >
+      static_cast<std::size_t>(state_->options.context_tokens))
+    return fail(too_long(scoring->prompt.size() + longest - 1, state_->options.context_tokens));
+
+  std::promise<Result<ChoiceScores>> promise;
+  auto done = promise.get_future();
+  scoring->on_done = [&promise](Result<ChoiceScores> scores) {
+    promise.set_value(std::move(scores));
+  };
+  state_->thread->submit(std::move(scoring));
+  return done.get();
+}
+
+std::vector<std::int32_t> EmbeddedModel::tokenize(const std::string& text) const {
+  return common_tokenize(state_->vocab, text, /*add_special=*/false, /*parse_special=*/false);
+}
+
+std::string EmbeddedModel::token_bytes(std::int32_t token) const {
+  return token_piece(*state_->vocab, token, /*special=*/true);
+}
+
+}  // namespace rapport::language

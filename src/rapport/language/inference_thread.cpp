@@ -1,0 +1,544 @@
+#include "rapport/language/inference_thread.h"
+
+#include <fmt/format.h>
+#include <ggml-backend.h>
+#include <ggml-cpu.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <ctime>
+
+#include "rapport/base/log.h"
+#include "rapport/language/llama_runtime.h"
+
+namespace rapport::language {
+namespace {
+
+/// Fewer answers than this are computed one after the other: llama.cpp's matrix kernels start to
+/// pay at four rows (Q8_0 on x86: 10 ms for one token, 28 for two, 35 for four, 45 for eight).
+constexpr std::size_t kWorthBatching = 4;
+
+Error shutting_down() {
+  return {ErrorCode::kUnavailable, "the language model is shutting down", {}, {}, {}};
+}
+
+Error queue_full(std::int64_t max_queued) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("{} requests wait for the language model already: try again later, or raise "
+                      "language.embedded.max_queued",
+                      max_queued),
+          {},
+          {},
+          std::chrono::seconds(2)};
+}
+
+/// Rows of logits llama.cpp must be ready to keep; scoring reads choices in pieces of so many.
+std::size_t output_rows(std::size_t slots) {
+  return std::max<std::size_t>(slots, 32);
+}
+
+/// How many threads to compute with. llama.cpp's threads wait for each other by spinning, some 500
+/// times for a token; where other programs want the cores too, each wait may cost a time slice, and
+/// a token a second instead of ten milliseconds. One thread never waits. So: halve the threads when
+/// this one gets too little processor time for the time that passes, and double them again after a
+/// calm while, that grows as long as it does not last.
+class ThreadCount {
+ public:
+  explicit ThreadCount(std::int32_t most) : most_(most), now_(most) {}
+
+  std::int32_t now() const { return now_; }
+
+  /// After each decode: seconds on the clock, and of them on a processor.
+  void observe(double elapsed, double on_processor) {
+    if (elapsed < 1e-3) return;  // too short to tell
+    if (on_processor < kCrowded * elapsed) {
+      if (now_ == most_ || calm_ == 0) patience_ = std::min(2 * patience_, kMostPatience);
+      now_ = std::max(1, now_ / 2);
+      calm_ = 0;
+    } else if (++calm_ >= patience_) {
+      if (now_ == most_) patience_ = kLeastPatience;
+      now_ = std::min(most_, 2 * now_);
+      calm_ = 0;
+    }
+  }
+
+ private:
+  static constexpr double kCrowded = 0.8;
+  static constexpr int kLeastPatience = 16;   // decodes
+  static constexpr int kMostPatience = 1024;  // decodes: ten seconds of SmolLM2-135M
+
+  std::int32_t most_;
+  std::int32_t now_;
+  int calm_ = 0;
+  int patience_ = kLeastPatience;
+};
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+}  // namespace
+
+/// The llama.cpp context with what belongs to it; used by the inference thread only.
+struct InferenceThread::Context {
+  struct Deleter {
+    void operator()(llama_context* context) const { llama_free(context); }
+  };
+
+  std::unique_ptr<llama_context, Deleter> llama;
+  llama_memory_t memory = nullptr;
+  std::int32_t vocabulary = 0;
+  std::size_t max_batch = 0;
+  ThreadCount thread_count{1};
+  ggml_threadpool* threads = nullptr;
+  decltype(&ggml_threadpool_free) free_threads = nullptr;
+  std::atomic<bool> abort = false;
+
+  // One batch, reused. `sequences` holds a number for each token, `sequence_pointers` points there.
+  std::vector<llama_token> tokens;
+  std::vector<llama_pos> positions;
+  std::vector<std::int32_t> sequence_counts;
+  std::vector<llama_seq_id> sequences;
+  std::vector<llama_seq_id*> sequence_pointers;
+  std::vector<std::int8_t> outputs;
+
+  ~Context() {
+    llama.reset();
+    if (threads != nullptr && free_threads != nullptr) free_threads(threads);
+  }
+
+  void clear() {
+    tokens.clear();
+    positions.clear();
+    sequences.clear();
+    outputs.clear();
+  }
+
+  void add(std::int32_t token, std::size_t position, std::size_t sequence, bool output) {
+    tokens.push_back(token);
+    positions.push_back(static_cast<llama_pos>(position));
+    sequences.push_back(static_cast<llama_seq_id>(sequence));
+    outputs.push_back(output ? 1 : 0);
+  }
+
+  /// Errors: kInternal. What the batch's sequences hold is then not known.
+  Result<void> decode() {
+    sequence_counts.assign(tokens.size(), 1);
+    sequence_pointers.resize(tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) sequence_pointers[i] = &sequences[i];
+    const llama_batch batch{
+        .n_tokens = static_cast<std::int32_t>(tokens.size()),
+        .token = tokens.data(),
+        .embd = nullptr,
+        .pos = positions.data(),
+        .n_seq_id = sequence_counts.data(),
+        .seq_id = sequence_pointers.data(),
+        .logits = outputs.data(),
+    };
+    const LlamaLogCapture log;
+    llama_set_n_threads(llama.get(), thread_count.now(), thread_count.now());
+    const auto start = std::chrono::steady_clock::now();
+    const double start_on_processor = processor_seconds();
+    const std::int32_t code = llama_decode(llama.get(), batch);
+    if (code == 0) {
+      llama_synchronize(llama.get());
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      thread_count.observe(elapsed.count(), processor_seconds() - start_on_processor);
+      return {};
+    }
+    if (code == 2) return rapport::fail(shutting_down());
+    return rapport::fail(ErrorCode::kInternal,
+                         fmt::format("llama.cpp could not compute {} tokens (code {}): {}",
+                                     tokens.size(), code, log.last_error()));
+  }
+
+  /// Drops all but the `count` first tokens; false when the model's memory cannot be cut (then it
+  /// is empty).
+  bool keep(std::size_t sequence, std::size_t count) {
+    const auto id = static_cast<llama_seq_id>(sequence);
+    if (llama_memory_seq_rm(memory, id, static_cast<llama_pos>(count), -1) &&
+        llama_memory_seq_pos_max(memory, id) + 1 == static_cast<llama_pos>(count))
+      return true;
+    llama_memory_seq_rm(memory, id, -1, -1);
+    return count == 0;
+  }
+
+  void copy(std::size_t from, std::size_t to) {
+    llama_memory_seq_rm(memory, static_cast<llama_seq_id>(to), -1, -1);
+    llama_memory_seq_cp(memory, static_cast<llama_seq_id>(from), static_cast<llama_seq_id>(to), -1,
+                        -1);
+  }
+
+  const float* logits(std::int32_t row) { return llama_get_logits_ith(llama.get(), row); }
+
+  /// Threads that stay between decodes; llama.cpp would make new ones for each.
+  void keep_threads(std::int32_t count) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(cpu);
+    const auto make = reinterpret_cast<decltype(&ggml_threadpool_new)>(
+        ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_new"));
+    free_threads = reinterpret_cast<decltype(&ggml_threadpool_free)>(
+        ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_free"));
+    if (make == nullptr || free_threads == nullptr) return;
+    ggml_threadpool_params params = ggml_threadpool_params_default(count);
+    params.poll = 1;  // spin some 3 ms for the next token's work, then sleep
+    threads = make(&params);
+    if (threads != nullptr) llama_attach_threadpool(llama.get(), threads, threads);
+  }
+};
+
+std::span<const std::int32_t> InferenceThread::Task::prompt() const {
+  if (const auto* answer = std::get_if<std::unique_ptr<Answer>>(&work)) return (*answer)->prompt();
+  return std::get<std::unique_ptr<Scoring>>(work)->prompt;
+}
+
+bool InferenceThread::Task::reproducible() const {
+  const auto* answer = std::get_if<std::unique_ptr<Answer>>(&work);
+  return answer == nullptr || (*answer)->reproducible();
+}
+
+void InferenceThread::Task::cancel() {
+  if (auto* answer = std::get_if<std::unique_ptr<Answer>>(&work)) {
+    (*answer)->finish(FinishReason::kCancelled);
+  } else {
+    fail({ErrorCode::kCancelled, "the caller cancelled the scoring", {}, {}, {}});
+  }
+}
+
+void InferenceThread::Task::fail(Error error) {
+  if (auto* answer = std::get_if<std::unique_ptr<Answer>>(&work)) {
+    (*answer)->fail(std::move(error));
+  } else {
+    std::get<std::unique_ptr<Scoring>>(work)->on_done(rapport::fail(std::move(error)));
+  }
+}
+
+Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& model,
+                                                                const EmbeddedOptions& options) {
+  const auto slots = static_cast<std::size_t>(options.parallel);
+  llama_context_params params = llama_context_default_params();
+  // A tile more than `chunk_size` may return, so that no piece is split by llama.cpp.
+  params.n_batch = static_cast<std::uint32_t>(std::max<std::int64_t>(
+      {options.batch_tokens, options.shared_batch_tokens, 2 * std::int64_t{kAttentionTile}}));
+  params.n_ubatch = params.n_batch;
+  params.n_ctx = static_cast<std::uint32_t>(options.context_tokens * options.parallel);
+  params.n_seq_max = static_cast<std::uint32_t>(slots);
+  params.n_outputs_max = static_cast<std::uint32_t>(output_rows(slots));
+  params.n_threads = static_cast<std::int32_t>(options.threads);
+  params.n_threads_batch = params.n_threads;
+  params.kv_unified = false;
+  params.swa_full = true;  // or a sliding window would forget what a later turn wants to reuse
+  params.flash_attn_type =
+      options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  params.no_perf = true;
+
+  auto context = std::make_unique<Context>();
+  params.abort_callback = [](void* flag) { return static_cast<std::atomic<bool>*>(flag)->load(); };
+  params.abort_callback_data = &context->abort;
+  const LlamaLogCapture log;
+  context->llama.reset(llama_init_from_model(&model, params));
+  if (!context->llama)
+    return rapport::fail(
+        ErrorCode::kUnavailable,
+        fmt::format("llama.cpp cannot start {} conversations of {} tokens ({}): lower "
+                    "language.embedded.parallel or language.embedded.context_tokens",
+                    options.parallel, options.context_tokens, log.last_error()));
+  context->memory = llama_get_memory(context->llama.get());
+  if (context->memory == nullptr)
+    return rapport::fail(ErrorCode::kUnsupported, "the model keeps no memory: it cannot generate",
+                         "model");
+  context->vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(&model));
+  context->max_batch = params.n_batch;
+  context->thread_count = ThreadCount(params.n_threads);
+  context->keep_threads(params.n_threads);
+  // Reads the weights from disk before someone waits for them.
+  context->add(0, 0, 0, true);
+  TRY_VOID(context->decode());
+  context->clear();
+  llama_memory_clear(context->memory, /*data=*/false);
+
+  std::unique_ptr<InferenceThread> started(new InferenceThread(std::move(context), options));
+  started->thread_ = std::thread([thread = started.get()] { thread->run(); });
+  return started;
+}
+
+InferenceThread::InferenceThread(std::unique_ptr<Context> context, const EmbeddedOptions& options)
+    : options_(options),
+      context_(std::move(context)),
+      slots_(static_cast<std::size_t>(options.parallel), !options.flash_attention),
+      running_(static_cast<std::size_t>(options.parallel)) {}
+
+InferenceThread::~InferenceThread() {
+  shutdown();
+}
+
+void InferenceThread::shutdown() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    context_->abort = true;
+    wake_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void InferenceThread::submit(std::unique_ptr<Answer> answer, std::stop_token stop_token) {
+  submit(Task{std::move(answer), std::move(stop_token)});
+}
+
+void InferenceThread::submit(std::unique_ptr<Scoring> scoring) {
+  std::stop_token stop_token = scoring->stop_token;
+  submit(Task{std::move(scoring), std::move(stop_token)});
+}
+
+void InferenceThread::submit(Task task) {
+  std::optional<Error> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      refused = shutting_down();
+    } else if (queue_.size() >= static_cast<std::size_t>(options_.max_queued)) {
+      refused = queue_full(options_.max_queued);
+    } else {
+      queue_.push_back(std::move(task));
+      wake_.notify_one();
+    }
+  }
+  if (refused) task.fail(*std::move(refused));
+}
+
+void InferenceThread::run() {
+  while (wait_for_work()) {
+    drop_cancelled();
+    admit();
+    decode_answers();
+    read_prompt();
+  }
+  fail_all(shutting_down());
+}
+
+/// False at shutdown.
+bool InferenceThread::wait_for_work() {
+  std::unique_lock lock(mutex_);
+  const bool busy =
+      std::ranges::any_of(running_, [](const auto& slot) { return slot.has_value(); });
+  if (!busy) wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  return !stopping_;
+}
+
+void InferenceThread::fail_all(const Error& error) {
+  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+    if (running_[slot]) abandon(slot, error);
+  }
+  std::deque<Task> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(queue_);
+  }
+  for (Task& task : waiting) task.fail(error);
+}
+
+void InferenceThread::drop_cancelled() {
+  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+    if (!running_[slot] || !running_[slot]->task.stop_token.stop_requested()) continue;
+    running_[slot]->task.cancel();
+    release(slot);
+  }
+  std::vector<Task> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto requested = [](const Task& task) { return task.stop_token.stop_requested(); };
+    const auto first = std::stable_partition(queue_.begin(), queue_.end(),
+                                             [&](const Task& task) { return !requested(task); });
+    std::move(first, queue_.end(), std::back_inserter(cancelled));
+    queue_.erase(first, queue_.end());
+  }
+  for (Task& task : cancelled) task.cancel();
+}
+
+void InferenceThread::admit() {
+  while (std::ranges::any_of(running_, [](const auto& slot) { return !slot.has_value(); })) {
+    Task task;
+    {
+      const std::lock_guard lock(mutex_);
+      if (queue_.empty()) return;
+      task = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    place(std::move(task));
+  }
+}
+
+void InferenceThread::place(Task task) {
+  const auto placement = slots_.place(task.prompt(), task.reproducible());
+  assert(placement);
+  const std::size_t slot = placement->slot;
+  if (placement->copy_from) context_->copy(*placement->copy_from, slot);
+  if (!context_->keep(slot, placement->keep)) slots_.truncate(slot, 0);
+  if (auto* answer = std::get_if<std::unique_ptr<Answer>>(&task.work))
+    (*answer)->started(slots_[slot].tokens.size());
+  running_[slot] = Running{std::move(task), std::nullopt, arrivals_++};
+}
+
+void InferenceThread::decode_answers() {
+  std::vector<std::size_t> run;  // of neighbours: only those are computed together in llama.cpp
+  const auto decode_run = [&] {
+    if (run.size() >= kWorthBatching) {
+      decode_together(run);
+    } else {
+      for (const std::size_t& slot : run) decode_together({&slot, 1});
+    }
+    run.clear();
+  };
+  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+    if (running_[slot] && running_[slot]->next) {
+      run.push_back(slot);
+    } else {
+      decode_run();
+    }
+  }
+  decode_run();
+}
+
+void InferenceThread::decode_together(std::span<const std::size_t> slots) {
+  context_->clear();
+  for (const std::size_t slot : slots)
+    context_->add(*running_[slot]->next, slots_[slot].tokens.size(), slot, /*output=*/true);
+  if (const auto decoded = context_->decode(); !decoded) {
+    for (const std::size_t slot : slots) abandon(slot, decoded.error());
+    return;
+  }
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    Running& running = *running_[slots[i]];
+    slots_.computed(slots[i], {&*running.next, 1});
+    running.next = std::get<std::unique_ptr<Answer>>(running.task.work)
+                       ->next(*context_->llama, static_cast<std::int32_t>(i));
+    if (!running.next) release(slots[i]);
+  }
+}
+
+/// One piece of the prompt that came first.
+void InferenceThread::read_prompt() {
+  std::optional<std::size_t> first;
+  bool others_stream = false;
+  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+    if (!running_[slot]) continue;
+    if (running_[slot]->next) {
+      others_stream = true;
+    } else if (!first || running_[slot]->order < running_[*first]->order) {
+      first = slot;
+    }
+  }
+  if (!first) return;
+
+  const std::span<const std::int32_t> prompt = running_[*first]->task.prompt();
+  const std::size_t done = slots_[*first].tokens.size();
+  const std::size_t count = chunk_size(
+      prompt.size() - done, static_cast<std::size_t>(others_stream ? options_.shared_batch_tokens
+                                                                   : options_.batch_tokens));
+  const bool last = done + count == prompt.size();
+  context_->clear();
+  for (std::size_t i = 0; i < count; ++i)
+    context_->add(prompt[done + i], done + i, *first, /*output=*/last && i + 1 == count);
+  if (const auto decoded = context_->decode(); !decoded) {
+    abandon(*first, decoded.error());
+    return;
+  }
+  slots_.computed(*first, prompt.subspan(done, count));
+  if (last) prompt_is_read(*first, static_cast<std::int32_t>(count) - 1);
+}
+
+void InferenceThread::prompt_is_read(std::size_t slot, std::int32_t row) {
+  Running& running = *running_[slot];
+  if (std::holds_alternative<std::unique_ptr<Scoring>>(running.task.work)) {
+    score(slot, row);
+    return;
+  }
+  running.next = std::get<std::unique_ptr<Answer>>(running.task.work)->next(*context_->llama, row);
+  if (!running.next) release(slot);
+}
+
+void InferenceThread::score(std::size_t slot, std::int32_t row) {
+  const auto scoring = std::move(std::get<std::unique_ptr<Scoring>>(running_[slot]->task.work));
+  ChoiceScores scores;
+  scores.usage.prompt_tokens = static_cast<std::int64_t>(scoring->prompt.size());
+  const LogSoftmax first(context_->logits(row), context_->vocabulary);
+  for (const auto& choice : scoring->choices) {
+    scores.logprobs.push_back(first[choice.front()]);
+    scores.tokens.push_back(static_cast<std::int32_t>(choice.size()));
+  }
+  Result<ChoiceScores> result = std::move(scores);
+  for (std::size_t i = 0; i < scoring->choices.size() && result; ++i) {
+    if (scoring->choices[i].size() == 1) continue;
+    const auto rest = score_rest(slot, scoring->choices[i]);
+    if (rest) {
+      result->logprobs[i] += *rest;
+    } else {
+      result = rapport::fail(rest.error());
+    }
+  }
+  release(slot);
+  scoring->on_done(std::move(result));
+}
+
+/// The log-probability of all but a choice's first token, on top of the prompt in `slot`, which
+/// then holds the prompt again.
+Result<float> InferenceThread::score_rest(std::size_t slot, std::span<const std::int32_t> choice) {
+  const std::vector<std::int32_t> prompt = slots_[slot].tokens;
+  const std::size_t rows = std::min(output_rows(slots_.size()), context_->max_batch);
+  float sum = 0;
+  for (std::size_t begin = 0; begin + 1 < choice.size(); begin += rows) {
+    const std::size_t count = std::min(rows, choice.size() - 1 - begin);
+    context_->clear();
+    for (std::size_t i = 0; i < count; ++i)
+      context_->add(choice[begin + i], prompt.size() + begin + i, slot, /*output=*/true);
+    if (auto decoded = context_->decode(); !decoded) {
+      slots_.truncate(slot, 0);
+      context_->keep(slot, 0);
+      return rapport::fail(std::move(decoded).error());
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const LogSoftmax probabilities(context_->logits(static_cast<std::int32_t>(i)),
+                                     context_->vocabulary);
+      sum += probabilities[choice[begin + i + 1]];
+    }
+  }
+  if (!context_->keep(slot, prompt.size())) TRY_VOID(read_again(slot, prompt));
+  return sum;
+}
+
+/// For models whose memory cannot be cut back (recurrent ones).
+Result<void> InferenceThread::read_again(std::size_t slot, std::span<const std::int32_t> prompt) {
+  slots_.truncate(slot, 0);
+  for (std::size_t done = 0; done < prompt.size();) {
+    const std::size_t count =
+        chunk_size(prompt.size() - done, static_cast<std::size_t>(options_.batch_tokens));
+    context_->clear();
+    for (std::size_t i = 0; i < count; ++i)
+      context_->add(prompt[done + i], done + i, slot, /*output=*/false);
+    TRY_VOID(context_->decode());
+    slots_.computed(slot, prompt.subspan(done, count));
+    done += count;
+  }
+  return {};
+}
+
+void InferenceThread::abandon(std::size_t slot, const Error& error) {
+  if (error.code != ErrorCode::kUnavailable)
+    base::log_error("a generation failed", {{"reason", error.message}});
+  running_[slot]->task.fail(error);
+  context_->keep(slot, 0);
+  slots_.truncate(slot, 0);
+  release(slot);
+}
+
+void InferenceThread::release(std::size_t slot) {
+  running_[slot].reset();
+  slots_.release(slot);
+}
+
+}  // namespace rapport::language
