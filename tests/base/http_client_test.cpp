@@ -5,6 +5,7 @@
 
 #include <future>
 
+#include "base/watched_transfer.h"
 #include "testing/loopback_server.h"
 
 namespace rapport::base {
@@ -25,29 +26,6 @@ using ::testing::Pair;
 
 /// Short enough for a test, long enough that nothing else than the thing under test takes it.
 constexpr milliseconds kShort{60};
-
-OutgoingRequest get(std::string url) {
-  return {.method = "GET", .url = std::move(url)};
-}
-
-/// What became of a request that a test does not wait for at once.
-struct Watched {
-  // Shared with the callback, which may still be inside `set_value` when the test goes on.
-  std::shared_ptr<std::promise<Result<void>>> done = std::make_shared<std::promise<Result<void>>>();
-  std::future<Result<void>> outcome = done->get_future();
-  Gate head_came, body_came;
-  std::string body;  // read it after `outcome`, or after `body_came` when no more is sent
-
-  TransferCallbacks callbacks() {
-    return {.on_head = [this](const IncomingHead&) { head_came.open(); },
-            .on_body =
-                [this](std::string_view piece) {
-                  body += piece;
-                  body_came.open();
-                },
-            .on_done = [done = done](Result<void> result) { done->set_value(std::move(result)); }};
-  }
-};
 
 TEST(HttpClient, FetchesAnAnswerAndSendsWhatWasAskedFor) {
   LoopbackServer server([](const LoopbackRequest&, LoopbackPeer& peer) {
@@ -128,7 +106,7 @@ TEST(HttpClient, HandsOverEachPieceWhenItComesNotWhenTheAnswerEnds) {
     peer.end_stream();
   });
   HttpClient client;
-  Watched watched;
+  WatchedTransfer watched;
   client.start(get(server.url("/")), watched.callbacks());
   ASSERT_TRUE(watched.body_came.wait()) << "the server stalls until we have seen the first piece";
   EXPECT_EQ(watched.body, "first ");
@@ -286,6 +264,24 @@ TEST(HttpClient, ReportsEachFaultWithItsKindAndItsUrl) {
   }
 }
 
+TEST(HttpClient, TheFirstByteBoundHoldsOnAKeptConnectionToo) {
+  LoopbackServer server([](const LoopbackRequest& request, LoopbackPeer& peer) {
+    if (request.index == 0) {
+      peer.respond(200, "{}");
+    } else {
+      peer.wait_for_client_to_leave();
+    }
+  });
+  HttpClient client;
+  ASSERT_TRUE(fetch(client, get(server.url("/"))));
+  OutgoingRequest second = get(server.url("/"));
+  second.first_byte_timeout = kShort;
+  const auto answer = fetch(client, std::move(second));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ErrorCode::kTimeout);
+  EXPECT_EQ(server.connections(), 1u);
+}
+
 TEST(HttpClient, SlowButSteadyIsNotIdle) {
   // Each piece comes after the client has seen the one before; in all that is longer than the idle
   // bound, which runs between two bytes.
@@ -397,219 +393,6 @@ TEST(HttpClient, ALargeBodyGoesOutWithoutWaitingForPermission) {
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->body, std::to_string(5u << 20));
   EXPECT_EQ(server.requests().at(0).header("expect"), "");
-}
-
-TEST(HttpClientCancellation, ClosesTheConnectionThatAStreamRunsOn) {
-  Gate client_left;
-  LoopbackServer server([&](const LoopbackRequest&, LoopbackPeer& peer) {
-    peer.begin_stream(200);
-    peer.send_chunk("x");
-    if (peer.wait_for_client_to_leave()) client_left.open();
-  });
-  HttpClient client;
-  std::stop_source stop;
-  OutgoingRequest request = get(server.url("/"));
-  request.stop_token = stop.get_token();
-  Watched watched;
-  client.start(std::move(request), watched.callbacks());
-  ASSERT_TRUE(watched.body_came.wait());
-
-  stop.request_stop();
-  const auto result = watched.outcome.get();
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code, ErrorCode::kCancelled);
-  EXPECT_TRUE(client_left.wait());
-}
-
-TEST(HttpClientCancellation, ReachesARequestThatStillWaitsForItsAnswer) {
-  LoopbackServer server(
-      [](const LoopbackRequest&, LoopbackPeer& peer) { peer.wait_for_client_to_leave(); });
-  HttpClient client;
-  std::stop_source stop;
-  OutgoingRequest request = get(server.url("/"));
-  request.stop_token = stop.get_token();
-  Watched watched;
-  client.start(std::move(request), watched.callbacks());
-  ASSERT_TRUE(server.wait_for_requests(1));
-  stop.request_stop();
-  EXPECT_EQ(watched.outcome.get().error().code, ErrorCode::kCancelled);
-}
-
-TEST(HttpClientCancellation, BeforeTheStartSendsNothing) {
-  LoopbackServer server(
-      [](const LoopbackRequest&, LoopbackPeer& peer) { peer.respond(200, "{}"); });
-  HttpClient client;
-  std::stop_source stop;
-  stop.request_stop();
-  OutgoingRequest request = get(server.url("/"));
-  request.stop_token = stop.get_token();
-  EXPECT_EQ(fetch(client, std::move(request)).error().code, ErrorCode::kCancelled);
-  EXPECT_EQ(server.connections(), 0u);
-}
-
-TEST(HttpClientCancellation, MayComeFromACallback) {
-  LoopbackServer server([](const LoopbackRequest&, LoopbackPeer& peer) {
-    peer.begin_stream(200);
-    while (peer.send_chunk("x")) continue;
-  });
-  HttpClient client;
-  std::stop_source stop;
-  OutgoingRequest request = get(server.url("/"));
-  request.stop_token = stop.get_token();
-  std::promise<Result<void>> done;
-  client.start(std::move(request),
-               {.on_body = [&](std::string_view) { stop.request_stop(); },
-                .on_done = [&](Result<void> result) { done.set_value(std::move(result)); }});
-  EXPECT_EQ(done.get_future().get().error().code, ErrorCode::kCancelled);
-}
-
-TEST(HttpClientCancellation, LeavesTheOtherTransfersAlone) {
-  Gate go_on;
-  LoopbackServer server([&](const LoopbackRequest&, LoopbackPeer& peer) {
-    peer.begin_stream(200);
-    peer.send_chunk("x");
-    if (peer.wait(go_on)) peer.end_stream();
-  });
-  HttpClient client;
-  std::stop_source stop;
-  OutgoingRequest stopped = get(server.url("/"));
-  stopped.stop_token = stop.get_token();
-  Watched leaving, staying;
-  client.start(std::move(stopped), leaving.callbacks());
-  client.start(get(server.url("/")), staying.callbacks());
-  ASSERT_TRUE(leaving.body_came.wait());
-  ASSERT_TRUE(staying.body_came.wait());
-  stop.request_stop();
-  EXPECT_FALSE(leaving.outcome.get());
-  go_on.open();
-  EXPECT_TRUE(staying.outcome.get());
-}
-
-TEST(HttpClientLifetime, DestructionCancelsWhatRunsAndTellsEachOwner) {
-  LoopbackServer server(
-      [](const LoopbackRequest&, LoopbackPeer& peer) { peer.wait_for_client_to_leave(); });
-  std::vector<std::unique_ptr<Watched>> all;
-  {
-    HttpClient client;
-    for (int i = 0; i < 8; ++i) {
-      all.push_back(std::make_unique<Watched>());
-      client.start(get(server.url("/")), all.back()->callbacks());
-    }
-    ASSERT_TRUE(server.wait_for_requests(4));
-  }
-  for (const auto& watched : all)
-    EXPECT_EQ(watched->outcome.get().error().code, ErrorCode::kCancelled);
-}
-
-TEST(HttpClientLifetime, ARequestThatACallbackStartsDuringDestructionIsCancelledToo) {
-  LoopbackServer server(
-      [](const LoopbackRequest&, LoopbackPeer& peer) { peer.wait_for_client_to_leave(); });
-  Watched second;
-  {
-    HttpClient client;
-    client.start(get(server.url("/")), {.on_done = [&](Result<void>) {
-                   client.start(get(server.url("/")), second.callbacks());
-                 }});
-    ASSERT_TRUE(server.wait_for_requests(1));
-  }
-  EXPECT_EQ(second.outcome.get().error().code, ErrorCode::kCancelled);
-}
-
-TEST(HttpClient, DrivesManyTransfersAtOnce) {
-  // None is answered before all have come: they do run at the same time.
-  constexpr std::size_t kTransfers = 64;
-  Gate all_came;
-  LoopbackServer server([&](const LoopbackRequest& request, LoopbackPeer& peer) {
-    if (peer.wait(all_came)) peer.respond(200, request.target);
-  });
-  HttpClient client;
-  std::vector<std::unique_ptr<Watched>> all;
-  for (std::size_t i = 0; i < kTransfers; ++i) {
-    all.push_back(std::make_unique<Watched>());
-    client.start(get(server.url("/" + std::to_string(i))), all.back()->callbacks());
-  }
-  ASSERT_TRUE(server.wait_for_requests(kTransfers));
-  all_came.open();
-  for (std::size_t i = 0; i < kTransfers; ++i) {
-    ASSERT_TRUE(all[i]->outcome.get());
-    EXPECT_EQ(all[i]->body, "/" + std::to_string(i));
-  }
-}
-
-TEST(HttpClient, StartsAndStopsFromManyThreadsAtOnce) {
-  LoopbackServer server([](const LoopbackRequest&, LoopbackPeer& peer) {
-    peer.begin_stream(200);
-    peer.send_chunk("x");
-    peer.end_stream();
-  });
-  HttpClient client;
-  std::atomic<int> finished{0};
-  {
-    std::vector<std::jthread> threads;
-    for (int t = 0; t < 4; ++t) {
-      threads.emplace_back([&] {
-        for (int i = 0; i < 10; ++i) {
-          std::stop_source stop;
-          OutgoingRequest request = get(server.url("/"));
-          request.stop_token = stop.get_token();
-          Watched watched;
-          client.start(std::move(request), watched.callbacks());
-          if (i % 2 == 0) stop.request_stop();
-          watched.outcome.wait();
-          ++finished;
-        }
-      });
-    }
-  }
-  EXPECT_EQ(finished, 40);
-}
-
-TEST(HttpClientTimers, RunInTheOrderOfTheirTimesNotBeforeThem) {
-  HttpClient client;
-  const auto began = steady_clock::now();
-  std::vector<int> order;
-  std::promise<void> done;
-  client.after(milliseconds{40}, [&] {
-    order.push_back(2);
-    EXPECT_GE(steady_clock::now() - began, milliseconds{40});
-    done.set_value();
-  });
-  client.after(milliseconds{20}, [&] {
-    order.push_back(1);
-    EXPECT_GE(steady_clock::now() - began, milliseconds{20});
-  });
-  client.after(milliseconds{0}, [&] { order.push_back(0); });
-  done.get_future().wait();
-  EXPECT_THAT(order, ::testing::ElementsAre(0, 1, 2));
-}
-
-TEST(HttpClientTimers, ATaskMayStartARequestAsARetryDoes) {
-  LoopbackServer server([](const LoopbackRequest& request, LoopbackPeer& peer) {
-    peer.respond(request.index == 0 ? 503 : 200, "{}");
-  });
-  HttpClient client;
-  Watched second;
-  int first_status = 0;
-  client.start(get(server.url("/")),
-               {.on_head = [&](const IncomingHead& head) { first_status = head.status; },
-                .on_done =
-                    [&](Result<void>) {
-                      client.after(milliseconds{5},
-                                   [&] { client.start(get(server.url("/")), second.callbacks()); });
-                    }});
-  EXPECT_TRUE(second.outcome.get());
-  EXPECT_EQ(first_status, 503);
-  EXPECT_EQ(server.requests().size(), 2u);
-}
-
-TEST(HttpClientTimers, AreDroppedWithTheClient) {
-  const auto held = std::make_shared<int>(0);
-  {
-    HttpClient client;
-    client.after(std::chrono::hours{1}, [held] { *held = 1; });
-  }
-  EXPECT_EQ(*held, 0);
-  EXPECT_EQ(held.use_count(), 1) << "the task and what it held are gone";
 }
 
 }  // namespace
