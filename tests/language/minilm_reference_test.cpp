@@ -14,11 +14,13 @@
 namespace rapport::language {
 namespace {
 
-std::unique_ptr<LlamaEmbedder> load_minilm() {
+std::string model_path(const char* name) {
   const char* const models = std::getenv("RAPPORT_TEST_MODELS");
-  const std::filesystem::path folder = models == nullptr ? "build/deps/models" : models;
-  auto embedder = LlamaEmbedder::load(
-      {.path = (folder / "all-minilm-l6-v2-f32.gguf").string(), .id = "", .threads = 2});
+  return std::filesystem::path(models == nullptr ? "build/deps/models" : models) / name;
+}
+
+std::unique_ptr<LlamaEmbedder> load_minilm() {
+  auto embedder = LlamaEmbedder::load({.path = model_path("all-minilm-l6-v2-f32.gguf")});
   EXPECT_TRUE(embedder) << embedder.error().message;
   return embedder ? *std::move(embedder) : nullptr;
 }
@@ -73,6 +75,14 @@ TEST(MiniLmReference, LikeSentencesAreNearerThanUnlikeOnes) {
   const double like = std::inner_product(row(0), row(1), row(1), 0.0);
   const double unlike = std::inner_product(row(0), row(1), row(2), 0.0);
   EXPECT_GT(like, unlike + 0.3);
+}
+
+TEST(MiniLmReference, ALanguageModelIsNoSentenceEncoder) {
+  const auto embedder =
+      LlamaEmbedder::load({.path = model_path("smollm2-135m-instruct-q8_0.gguf")});
+  ASSERT_FALSE(embedder);
+  EXPECT_EQ(embedder.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(embedder.error().message, ::testing::HasSubstr("no sentence encoder"));
 }
 
 }  // namespace
