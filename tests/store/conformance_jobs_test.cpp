@@ -58,7 +58,8 @@ TEST_P(StoreConformance, TheOldestDueJobOfTheseKindsIsFirst) {
   EXPECT_EQ(claim({}), "none");
   clock_.advance(1s);
   EXPECT_EQ(claim({"observe", "train"}), "job_oldest_not_due");
-  EXPECT_THAT(ids(value_of(store_->jobs({.limit = 2}))), ElementsAre("job_young", "job_old"));
+  EXPECT_THAT(ids(value_of(store_->jobs({.limit = 2}))),
+              ElementsAre("job_oldest_not_due", "job_older_other"));
 }
 
 TEST_P(StoreConformance, AJobWhoseLeaseEndedIsDueAgainUntilItsLastAttempt) {

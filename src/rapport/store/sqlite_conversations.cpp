@@ -141,6 +141,9 @@ Result<void> SqliteStore::delete_conversation(const UserId& user, const std::str
                            "UNION SELECT response_id FROM traces WHERE conversation = ?2 "
                            "UNION SELECT response_id FROM exposures WHERE conversation = ?2)"));
     TRY_VOID(feedback.bind(user, id).run());
+    TRY(Statement prefixes,
+        connection.prepare("DELETE FROM prefixes WHERE user = ? AND conversation = ?"));
+    TRY_VOID(prefixes.bind(user, id).run());
     TRY(Statement conversation,
         connection.prepare("DELETE FROM conversations WHERE user = ? AND id = ?"));
     TRY_VOID(conversation.bind(user, id).run());

@@ -134,7 +134,7 @@ Result<std::vector<Job>> SqliteStore::jobs(Page page) {
     TRY(Statement rows,
         connection.prepare("SELECT id, kind, user, payload, status, attempts, max_attempts, "
                            "not_before, progress, error, created, updated FROM jobs "
-                           "ORDER BY created DESC, seq DESC LIMIT ? OFFSET ?"));
+                           "ORDER BY seq DESC LIMIT ? OFFSET ?"));
     return rows.bind(page.limit, page.offset).all([&](const Statement& row) {
       return read_job(row);
     });

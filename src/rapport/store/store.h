@@ -244,7 +244,7 @@ class Store {
   /// lease anew; one put back in the queue after its last attempt becomes failed. kConflict when it
   /// was claimed again meanwhile (more attempts are stored than `job` has): it is no longer ours.
   virtual Result<void> update_job(const Job& job) = 0;
-  virtual Result<std::vector<Job>> jobs(Page page) = 0;  // newest first
+  virtual Result<std::vector<Job>> jobs(Page page) = 0;  // last enqueued first
 
   // Keys
   virtual Result<void> add_key(const ApiKey& key) = 0;  // kConflict for a known id or digest
