@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = os.environ.get("RAPPORT_PROGRAM")
+# The program refuses RAPPORT_ variables that it does not know, the tests' own among them.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -23,6 +25,10 @@ SCRIPT = re.compile(r"\bscripts/([a-z][a-z-]*)")
 OPTION = re.compile(r"`((?:server|engine|store|language)(?:\.[a-z_]+)+)(?: = [^`]*|=[^`]*)?`")
 TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"\brapport ((?:serve|chat|config|models|users|facts|keys|backup|restore)\b(?: [a-z]+\b)?)")
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def pages():
@@ -73,8 +79,7 @@ class Pages(unittest.TestCase):
     @unittest.skipUnless(PROGRAM, "RAPPORT_PROGRAM is not set")
     def test_options_exist(self):
         with tempfile.TemporaryDirectory() as home:
-            shown = subprocess.run([PROGRAM, "config", "show", "--json", "--home", home],
-                                   capture_output=True, text=True, check=True)
+            shown = run("config", "show", "--json", "--home", home)
         self.assert_known(OPTION, set(json.loads(shown.stdout)["options"]), "option")
 
     @unittest.skipUnless(PROGRAM, "RAPPORT_PROGRAM is not set")
@@ -84,7 +89,7 @@ class Pages(unittest.TestCase):
         for page, text in examples:
             with self.subTest(page), tempfile.TemporaryDirectory() as home:
                 (Path(home) / "rapport.toml").write_text(text, encoding="utf-8")
-                checked = subprocess.run([PROGRAM, "config", "check", "--home", home], capture_output=True, text=True)
+                checked = run("config", "check", "--home", home)
                 self.assertEqual(checked.returncode, 0, checked.stderr)
 
     @unittest.skipUnless(PROGRAM, "RAPPORT_PROGRAM is not set")
@@ -92,7 +97,7 @@ class Pages(unittest.TestCase):
         words = {word for page in pages() for word in COMMAND.findall(page.read_text(encoding="utf-8"))}
         self.assertIn("config show", words)
         for command in sorted(words):
-            asked = subprocess.run([PROGRAM, *command.split(), "--help"], capture_output=True, text=True)
+            asked = run(*command.split(), "--help")
             self.assertEqual(asked.returncode, 0, f"rapport {command} --help: {asked.stderr}")
 
 

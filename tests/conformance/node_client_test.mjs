@@ -18,7 +18,10 @@ const messages = [{ role: "user", content: "Name one fruit." }];
 before(async () => {
   home = await mkdtemp(join(tmpdir(), "rapport-conformance-"));
   const program = process.env.RAPPORT_PROGRAM ?? join(root, "build/release/rapport");
+  // The program refuses RAPPORT_ variables that it does not know, the tests' own among them.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RAPPORT_")));
   server = spawn(program, ["--home", home, "--json", "--quiet", "serve", "--listen", "127.0.0.1:0"], {
+    env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

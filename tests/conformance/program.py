@@ -19,6 +19,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("RAPPORT_PROGRAM", str(ROOT / "build/release/rapport"))
+# The program refuses RAPPORT_ variables that it does not know, the tests' own among them.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
 sys.path.insert(0, str(ROOT / "build/deps/clients/python"))
 
 
@@ -32,7 +34,7 @@ class Program:
 
     def command(self, *arguments, **options):
         """Runs another command on the same home; returns its standard output."""
-        done = subprocess.run([PROGRAM, "--home", self.home, *arguments], stdin=subprocess.DEVNULL,
+        done = subprocess.run([PROGRAM, "--home", self.home, *arguments], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, check=True, text=True, **options)
         return done.stdout
 
@@ -41,7 +43,8 @@ class Program:
         for setting in self.settings:
             arguments += ["--set", setting]
         # The ready message is one JSON document; what follows it on standard output would be a defect.
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(arguments, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, text=True)
         text = ""
         for line in self.process.stdout:
             text += line
