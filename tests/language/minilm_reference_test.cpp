@@ -19,11 +19,19 @@ std::string model_path(const char* name) {
   return std::filesystem::path(models == nullptr ? "build/deps/models" : models) / name;
 }
 
-std::unique_ptr<LlamaEmbedder> load_minilm() {
-  auto embedder = LlamaEmbedder::load({.path = model_path("all-minilm-l6-v2-f32.gguf")});
-  EXPECT_TRUE(embedder) << embedder.error().message;
-  return embedder ? *std::move(embedder) : nullptr;
-}
+class MiniLmReference : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto loaded = LlamaEmbedder::load({.path = model_path("all-minilm-l6-v2-f32.gguf")});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    embedder = *std::move(loaded);
+  }
+  static void TearDownTestSuite() { embedder.reset(); }
+
+  void SetUp() override { ASSERT_NE(embedder, nullptr); }
+
+  static inline std::unique_ptr<LlamaEmbedder> embedder;
+};
 
 Json read_reference() {
   const auto text = base::read_file(RAPPORT_TEST_DATA "/minilm_reference.json");
@@ -33,9 +41,7 @@ Json read_reference() {
   return json.value_or(Json());
 }
 
-TEST(MiniLmReference, VectorsAndTokensAreThoseOfTheReference) {
-  const auto embedder = load_minilm();
-  ASSERT_NE(embedder, nullptr);
+TEST_F(MiniLmReference, VectorsAndTokensAreThoseOfTheReference) {
   EXPECT_EQ(embedder->dimensions(), 384);
   EXPECT_EQ(embedder->max_tokens(), 256);
   EXPECT_EQ(embedder->id(), "all-minilm-l6-v2-f32");
@@ -65,9 +71,7 @@ TEST(MiniLmReference, VectorsAndTokensAreThoseOfTheReference) {
   RecordProperty("worst_cosine", std::to_string(worst));
 }
 
-TEST(MiniLmReference, LikeSentencesAreNearerThanUnlikeOnes) {
-  const auto embedder = load_minilm();
-  ASSERT_NE(embedder, nullptr);
+TEST_F(MiniLmReference, LikeSentencesAreNearerThanUnlikeOnes) {
   const auto matrix = embedder->embed({"What should I cook tonight?", "Any ideas for dinner?",
                                        "The central bank raised interest rates."});
   ASSERT_TRUE(matrix) << matrix.error().message;
@@ -77,12 +81,11 @@ TEST(MiniLmReference, LikeSentencesAreNearerThanUnlikeOnes) {
   EXPECT_GT(like, unlike + 0.3);
 }
 
-TEST(MiniLmReference, ALanguageModelIsNoSentenceEncoder) {
-  const auto embedder =
-      LlamaEmbedder::load({.path = model_path("smollm2-135m-instruct-q8_0.gguf")});
-  ASSERT_FALSE(embedder);
-  EXPECT_EQ(embedder.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(embedder.error().message, ::testing::HasSubstr("no sentence encoder"));
+TEST_F(MiniLmReference, ALanguageModelIsNoSentenceEncoder) {
+  const auto refused = LlamaEmbedder::load({.path = model_path("smollm2-135m-instruct-q8_0.gguf")});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("no sentence encoder"));
 }
 
 }  // namespace
