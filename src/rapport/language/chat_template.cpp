@@ -205,18 +205,19 @@ ChatTemplate::ChatTemplate(const llama_model& model, std::unique_ptr<Templates> 
 
 ChatTemplate::~ChatTemplate() = default;
 
-Result<std::unique_ptr<ChatTemplate>> ChatTemplate::create(const llama_model& model) {
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::create(const llama_model& model,
+                                                           const std::string& source) {
   auto templates = std::make_unique<Templates>();
   try {
-    templates->own = common_chat_templates_init(&model, "");
+    templates->own = common_chat_templates_init(&model, source);
     if (!common_chat_templates_was_explicit(templates->own.get()))
       return fail(ErrorCode::kUnsupported,
                   "the model has no chat template: use an instruction-tuned version of it",
                   "model");
     templates->own_knows_tools =
         common_chat_templates_get_caps(templates->own.get())["supports_tools"];
-    const std::string source = common_chat_templates_source(templates->own.get());
-    if (!templates->own_knows_tools && source.find("<|im_start|>") != std::string::npos)
+    const std::string used = common_chat_templates_source(templates->own.get());
+    if (!templates->own_knows_tools && used.find("<|im_start|>") != std::string::npos)
       templates->with_tools = common_chat_templates_init(&model, kToolTemplate);
 
     common_chat_templates_inputs probe;

@@ -43,8 +43,10 @@ struct ChatPrompt {
 /// Thread-safe once created.
 class ChatTemplate {
  public:
-  /// `model` must outlive it. Errors: kUnsupported when the model has no template that works.
-  static Result<std::unique_ptr<ChatTemplate>> create(const llama_model& model);
+  /// `model` must outlive it. `source` is a Jinja template to use instead of the model's own, ""
+  /// for that. Errors: kUnsupported when there is none that works.
+  static Result<std::unique_ptr<ChatTemplate>> create(const llama_model& model,
+                                                      const std::string& source = {});
   ~ChatTemplate();
   ChatTemplate(const ChatTemplate&) = delete;
   ChatTemplate& operator=(const ChatTemplate&) = delete;

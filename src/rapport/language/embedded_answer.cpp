@@ -3,6 +3,9 @@
 #include <llama.h>
 
 #include <cassert>
+#include <functional>
+
+#include "rapport/base/random.h"
 
 namespace rapport::language {
 namespace {
@@ -11,6 +14,15 @@ std::vector<std::string> joined(std::vector<std::string> stop,
                                 const std::vector<std::string>& of_format) {
   stop.insert(stop.end(), of_format.begin(), of_format.end());
   return stop;
+}
+
+/// Ids of tool calls differ from turn to turn, and are the same for the same request when all of
+/// the answer is.
+std::uint64_t call_id_seed(const GenerateRequest& request, const std::string& prompt,
+                           bool reproducible) {
+  if (!reproducible) return base::SystemRandom().next();
+  return std::hash<std::string>{}(prompt) ^
+         static_cast<std::uint64_t>(request.sampling.seed.value_or(0));
 }
 
 }  // namespace
@@ -41,7 +53,7 @@ Answer::Answer(const llama_vocab& vocab, const GenerateRequest& request, ChatPro
       callbacks_(std::move(callbacks)) {
   if (tool_format_) {
     tools_ = std::make_unique<ToolCallStream>(
-        *tool_format_, static_cast<std::uint64_t>(request.sampling.seed.value_or(0)));
+        *tool_format_, call_id_seed(request, prompt.text, sampler_->reproducible()));
   }
   completion_.model = std::move(model);
   completion_.fingerprint = std::move(fingerprint);

@@ -5,11 +5,13 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <system_error>
 
 #include "rapport/base/digest.h"
+#include "rapport/base/files.h"
 #include "rapport/base/log.h"
 #include "rapport/language/chat_template.h"
 #include "rapport/language/embedded_answer.h"
@@ -73,6 +75,36 @@ std::int64_t created(const std::filesystem::path& path) {
   return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
 }
 
+std::int64_t metadata_integer(const llama_model& model, const std::string& key,
+                              std::int64_t otherwise) {
+  char text[32] = {};
+  if (llama_model_meta_val_str(&model, key.c_str(), text, sizeof text) <= 0) return otherwise;
+  const std::int64_t value = std::strtoll(text, nullptr, 10);
+  return value > 0 ? value : otherwise;
+}
+
+/// Bytes of keys and values that one token leaves in the cache (16-bit floats).
+std::int64_t cell_bytes(const llama_model& model, const std::string& architecture) {
+  const std::int64_t head = llama_model_n_embd(&model) / std::max(1, llama_model_n_head(&model));
+  const std::int64_t key = metadata_integer(model, architecture + ".attention.key_length", head);
+  const std::int64_t value =
+      metadata_integer(model, architecture + ".attention.value_length", head);
+  return 2 * (key + value) * llama_model_n_head_kv(&model) * llama_model_n_layer(&model);
+}
+
+/// As many conversations as `cache_mib` has room for.
+std::int64_t affordable_parallel(const EmbeddedOptions& options, std::int64_t bytes_per_cell) {
+  const std::int64_t one = std::max<std::int64_t>(1, options.context_tokens * bytes_per_cell);
+  const std::int64_t room = options.cache_mib * (1 << 20) / one;
+  const std::int64_t parallel = std::clamp<std::int64_t>(room, 1, options.parallel);
+  if (parallel < options.parallel)
+    base::log_warning(
+        "fewer conversations run side by side than language.embedded.parallel says: "
+        "raise language.embedded.cache_mib or lower context_tokens",
+        {{"parallel", parallel}, {"mib_each", one >> 20}});
+  return parallel;
+}
+
 struct ModelDeleter {
   void operator()(llama_model* model) const { llama_model_free(model); }
 };
@@ -93,7 +125,12 @@ class EmbeddedModel::State {
 
 Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions& options) {
   TRY(const ModelFile file, read_model_file(options.path));
-  TRY_VOID(check_chat_model(file));
+  std::string template_source;
+  if (options.chat_template.empty()) {
+    TRY_VOID(check_chat_model(file));
+  } else {
+    TRY(template_source, base::read_file(options.chat_template, 1 << 20));
+  }
   TRY_VOID(start_llama_runtime());
 
   auto state = std::make_unique<State>();
@@ -107,11 +144,12 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions
                   "model");
   }
   state->vocab = llama_model_get_vocab(state->model.get());
-  TRY(state->chat, ChatTemplate::create(*state->model));
+  TRY(state->chat, ChatTemplate::create(*state->model, template_source));
 
   const std::int64_t trained = llama_model_n_ctx_train(state->model.get());
   EmbeddedOptions& effective = state->options;
   effective.context_tokens = std::min(options.context_tokens, trained);
+  effective.parallel = affordable_parallel(effective, cell_bytes(*state->model, file.architecture));
   if (effective.threads == 0) effective.threads = common_cpu_get_num_physical_cores();
   TRY(state->thread, InferenceThread::start(*state->model, effective));
 

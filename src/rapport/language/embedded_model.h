@@ -34,11 +34,16 @@ struct EmbeddedOptions {
   std::string path;
   /// What the API calls it; "" for the file's name without ".gguf".
   std::string id;
-  /// Tokens of one conversation, prompt and answer; at most what the model was trained for. Memory:
-  /// context_tokens × parallel cells (SmolLM2-135M: 23 KB each).
+  /// Jinja file that turns messages into the prompt; "" for the model's own template. For models
+  /// that come without one; what those answer is seldom a conversation.
+  std::string chat_template;
+  /// Tokens of one conversation, prompt and answer; at most what the model was trained for.
   std::int64_t context_tokens = 4096;
   /// Conversations generated side by side, 1 to 64. Each keeps a place in the cache.
   std::int64_t parallel = 8;
+  /// Most memory for that cache, MiB. SmolLM2-135M takes 23 KB a token, so 720 MiB for 8 × 4,096;
+  /// a model that would need more than this runs fewer conversations side by side (1 at least).
+  std::int64_t cache_mib = 2048;
   /// Prompt tokens computed at a time, 64 to 4096 (llama.cpp's n_ubatch; its default).
   std::int64_t batch_tokens = 512;
   /// The same while other answers stream: they pause for that long. 128 tokens of SmolLM2-135M are

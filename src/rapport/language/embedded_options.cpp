@@ -5,10 +5,15 @@ namespace rapport::language {
 void EmbeddedOptions::describe(base::OptionSet& set) {
   set.add("language.embedded.path", path, "GGUF file, or the name of one in a models folder");
   set.add("language.embedded.id", id, "name in the API; empty: the file's name");
+  set.add("language.embedded.chat_template", chat_template,
+          "Jinja file for a model that has no chat template; empty: the model's own");
   set.add("language.embedded.context_tokens", context_tokens,
           "tokens of one conversation, prompt and answer; at most what the model was trained for",
           256, 1 << 20);
   set.add("language.embedded.parallel", parallel, "conversations generated side by side", 1, 64);
+  set.add("language.embedded.cache_mib", cache_mib,
+          "most memory for their keys and values, MiB; lowers parallel when it does not suffice", 1,
+          1 << 20);
   set.add("language.embedded.batch_tokens", batch_tokens, "prompt tokens computed at a time", 64,
           4096);
   set.add("language.embedded.shared_batch_tokens", shared_batch_tokens,

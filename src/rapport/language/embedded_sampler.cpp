@@ -119,9 +119,13 @@ Result<std::unique_ptr<TokenSampler>> TokenSampler::create(const llama_model& mo
                   "logit_bias");
     params.logit_bias.push_back({token, static_cast<float>(bias)});
   }
-  params.samplers = {COMMON_SAMPLER_TYPE_PENALTIES, COMMON_SAMPLER_TYPE_TOP_K,
-                     COMMON_SAMPLER_TYPE_TOP_P, COMMON_SAMPLER_TYPE_MIN_P,
-                     COMMON_SAMPLER_TYPE_TEMPERATURE};
+  const bool penalised =
+      params.penalty_freq != 0 || params.penalty_present != 0 || params.penalty_repeat != 1;
+  params.samplers.clear();
+  if (penalised) params.samplers.push_back(COMMON_SAMPLER_TYPE_PENALTIES);
+  for (const auto type : {COMMON_SAMPLER_TYPE_TOP_K, COMMON_SAMPLER_TYPE_TOP_P,
+                          COMMON_SAMPLER_TYPE_MIN_P, COMMON_SAMPLER_TYPE_TEMPERATURE})
+    params.samplers.push_back(type);
 
   std::string at_fault = "response_format";
   if (!settings.grammar.empty()) {
@@ -162,9 +166,7 @@ Result<std::unique_ptr<TokenSampler>> TokenSampler::create(const llama_model& mo
   if (!made->sampler_)
     return fail(ErrorCode::kInvalidArgument, at_fault + " cannot be followed", at_fault);
 
-  const bool untouched = params.grammar.empty() && params.logit_bias.empty() &&
-                         params.penalty_freq == 0 && params.penalty_present == 0 &&
-                         params.penalty_repeat == 1;
+  const bool untouched = params.grammar.empty() && params.logit_bias.empty() && !penalised;
   std::int32_t suppressed = 0;
   llama_vocab_get_suppress_tokens(vocab, &suppressed);
   made->top_k_ = params.top_k;

@@ -62,7 +62,7 @@ class SlotTable {
                        bool reproducible) const;
 
   std::vector<Slot> slots_;
-  const bool exact_;
+  bool exact_;
   std::uint64_t clock_ = 0;
 };
 

@@ -234,7 +234,8 @@ Result<void> check_chat_model(const ModelFile& file) {
   if (!file.has_chat_template)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{} ({}) has no chat template, so it is no chat model: use an "
-                            "instruction-tuned version of it",
+                            "instruction-tuned version of it, or name a template's file in "
+                            "language.embedded.chat_template",
                             file.path.string(), file.architecture),
                 "model");
   return {};
