@@ -67,6 +67,13 @@ TEST_F(SlotTableTest, ABeginningInAnotherConversationIsCopiedNotTaken) {
   EXPECT_EQ(table[other.slot].tokens.size(), 380u) << "the other conversation may come back";
 }
 
+TEST_F(SlotTableTest, AskingTheSameAgainTakesTheSameSlot) {
+  const auto first = run(text(1, 100), text(2, 30));
+  const auto again = run(text(1, 100));
+  EXPECT_EQ(again.slot, first.slot);
+  EXPECT_FALSE(again.copy_from);
+}
+
 TEST_F(SlotTableTest, ABeginningInABusySlotIsCopied) {
   const auto busy = begin(text(1, 200));
   const auto mine = begin(text(1, 150));
@@ -106,6 +113,11 @@ TEST_F(SlotTableTest, AReproducibleRequestKeepsOnlyWhatItWouldComputeTheSame) {
   EXPECT_EQ(next.keep, 200u) << "the answer was computed token by token, the prompt in tiles";
   const auto again = run(first, {}, /*reproducible=*/true);
   EXPECT_EQ(again.keep, 200u - kAttentionTile) << "what is left must fill a tile";
+}
+
+TEST_F(SlotTableTest, AReproducibleTurnTakesItsSlotAlsoWhenItKeepsNothing) {
+  const auto first = run(text(1, 30), text(2, 10), true);
+  EXPECT_EQ(run(text(1, 30) + text(2, 10) + text(4, 80), {}, true).slot, first.slot);
 }
 
 TEST_F(SlotTableTest, AReproducibleShortPromptKeepsShortPrompts) {

@@ -68,12 +68,14 @@ TEST(TextStream, SaysThatItStoppedAndSendsNothingMore) {
 // However the bytes are cut into pieces, the text is the same, and each piece is whole characters.
 TEST(TextStream, DoesNotShowHowItsBytesWereCut) {
   const std::string bytes =
-      "Voilà: 你好 — 👩‍👩‍👧 and e\xCC\x81, then a stray \xC3 byte; STO ST STOP not "
+      "Voilà: 你好 — 👩‍👩‍👧 and e\xCC\x81, then a stray \xC3 byte; STO ST STOP "
+      "not "
       "this";
   const std::string whole = pieces({"STOP", "zzz"}, {bytes})[0];
-  EXPECT_EQ(whole,
-            "Voilà: 你好 — 👩‍👩‍👧 and e\xCC\x81, then a stray \xEF\xBF\xBD byte; STO "
-            "ST ");
+  EXPECT_EQ(
+      whole,
+      "Voilà: 你好 — 👩‍👩‍👧 and e\xCC\x81, then a stray \xEF\xBF\xBD byte; STO "
+      "ST ");
   std::mt19937 random(7);
   for (int round = 0; round < 500; ++round) {
     TextStream stream({"STOP", "zzz"});

@@ -6,8 +6,8 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <cassert>
 #include <exception>
-#include <optional>
 #include <utility>
 
 namespace rapport::language {
@@ -124,6 +124,17 @@ Result<void> check_tools(const Json& tools) {
                   "tools");
   }
   return {};
+}
+
+/// llama.cpp's grammar of an answer in our tool format (kToolTemplate), narrowed to one call at
+/// once: its own for a required call lets the model talk first, without end, and call again and
+/// again.
+std::string one_call_grammar(std::string grammar) {
+  constexpr std::string_view kRoot = "root ::= ";
+  const std::size_t root = grammar.find("\n" + std::string(kRoot));
+  assert(root != std::string::npos && grammar.find("\ntool-call ::= ") != std::string::npos);
+  const std::size_t begin = root + 1 + kRoot.size();
+  return grammar.replace(begin, grammar.find('\n', begin) - begin, "tool-call");
 }
 
 bool speaks_of_tools(const std::vector<ChatMessage>& messages) {
@@ -263,16 +274,11 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInputs& inputs) const {
   const bool ours = about_tools && templates_->with_tools;
   const common_chat_templates* templates =
       ours ? templates_->with_tools.get() : templates_->own.get();
-  // llama.cpp lets an answer that must call a function talk first, without end. Its grammar for a
-  // call that may come is the call alone; for the whole answer, that is a call at once.
   const bool at_once = ours && tools.choice == COMMON_CHAT_TOOL_CHOICE_REQUIRED;
   ChatPrompt prompt;
   try {
     common_chat_templates_inputs llama_inputs = to_llama(inputs, tools);
-    if (at_once) {
-      llama_inputs.tool_choice = COMMON_CHAT_TOOL_CHOICE_AUTO;
-      llama_inputs.parallel_tool_calls = false;
-    }
+    if (at_once) llama_inputs.tool_choice = COMMON_CHAT_TOOL_CHOICE_AUTO;
     llama_inputs.add_bos = llama_vocab_get_add_bos(vocab_);
     llama_inputs.add_eos = llama_vocab_get_add_eos(vocab_);
     llama_inputs.force_pure_content = !about_tools && templates_->plain_is_enough;
@@ -280,7 +286,7 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInputs& inputs) const {
         std::make_shared<common_chat_params>(common_chat_templates_apply(templates, llama_inputs));
     prompt.text = format->prompt;
     prompt.stop = format->additional_stops;
-    if (at_once) prompt.grammar = std::exchange(format->grammar, "");
+    if (at_once) prompt.grammar = one_call_grammar(std::exchange(format->grammar, ""));
     if (!tools.list.empty()) prompt.tool_format = std::move(format);
   } catch (const std::exception& error) {
     return fail(ErrorCode::kInvalidArgument,

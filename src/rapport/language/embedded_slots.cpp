@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
+#include <tuple>
 
 namespace rapport::language {
 namespace {
@@ -10,6 +12,10 @@ namespace {
 /// so it must save more tokens than could be computed in that time; twice that to be worth the
 /// memory.
 constexpr std::size_t kWorthCopying = 48;
+
+/// Tokens at a prompt's end that may come out otherwise when the answer follows them: how a
+/// template opens the answer.
+constexpr std::size_t kTail = 4;
 
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
   const std::size_t shorter = std::min(a.size(), b.size());
@@ -35,15 +41,16 @@ std::optional<SlotTable::Placement> SlotTable::place(std::span<const std::int32_
   assert(!prompt.empty());
   std::optional<std::size_t> best_idle, oldest_idle, best;
   std::vector<std::size_t> reuse(slots_.size());
+  // The slot that saves most; among equals the one most alike, then the one with least beside it.
+  const auto rank = [&](std::size_t i) {
+    return std::tuple(reuse[i], common_prefix(slots_[i].tokens, prompt),
+                      std::numeric_limits<std::size_t>::max() - slots_[i].tokens.size());
+  };
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     reuse[i] = reusable(slots_[i], prompt, reproducible);
     if (!best || reuse[i] > reuse[*best]) best = i;
     if (slots_[i].busy) continue;
-    const auto less_left_over = [&] {
-      return reuse[i] == reuse[*best_idle] &&
-             slots_[i].tokens.size() < slots_[*best_idle].tokens.size();
-    };
-    if (!best_idle || reuse[i] > reuse[*best_idle] || less_left_over()) best_idle = i;
+    if (!best_idle || rank(i) > rank(*best_idle)) best_idle = i;
     // Empty slots first, then the one whose conversation rests longest.
     const auto rests_longer = [&] {
       const bool empty = slots_[i].tokens.empty();
@@ -55,10 +62,12 @@ std::optional<SlotTable::Placement> SlotTable::place(std::span<const std::int32_
   if (!best_idle) return std::nullopt;
 
   Placement placement;
-  // A slot that this prompt continues is taken; one that merely begins alike is left to its own
-  // conversation, which may come back.
-  const bool continues = 2 * reuse[*best_idle] >= slots_[*best_idle].tokens.size();
-  placement.slot = continues && reuse[*best_idle] > 0 ? *best_idle : *oldest_idle;
+  // The next turn of a conversation, or the same one again, takes its slot. What merely begins
+  // alike leaves the slot to its own conversation, which may come back.
+  const Slot& candidate = slots_[*best_idle];
+  const bool continues = !candidate.tokens.empty() &&
+                         common_prefix(candidate.tokens, prompt) + kTail >= candidate.prompt;
+  placement.slot = continues ? *best_idle : *oldest_idle;
   placement.keep = reuse[placement.slot];
   if (reuse[*best] >= placement.keep + kWorthCopying) {
     placement.copy_from = *best;
@@ -68,6 +77,7 @@ std::optional<SlotTable::Placement> SlotTable::place(std::span<const std::int32_
     slots_[placement.slot].tiled = source.tiled;
     slots_[placement.slot].single = source.single;
   }
+  slots_[placement.slot].prompt = prompt.size();
   truncate(placement.slot, placement.keep);
   slots_[placement.slot].busy = true;
   slots_[placement.slot].used_at = ++clock_;

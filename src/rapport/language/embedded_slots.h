@@ -28,6 +28,7 @@ class SlotTable {
     /// are of one kind, the cache holds what computing the same prompt anew would give.
     std::size_t tiled = 0;
     std::size_t single = 0;
+    std::size_t prompt = 0;  // leading tokens that were asked, not answered
     bool busy = false;
     std::uint64_t used_at = 0;
   };
