@@ -22,7 +22,7 @@ TEST_F(Respond, WhatSamSaidShapesSamsNextAnswerAndNobodyElses) {
   answered(request("sam", "I'm vegetarian, by the way"));
   answered(request("sam", "What should I cook tonight?"));
   ASSERT_EQ(last_prompt().size(), 2u);
-  EXPECT_THAT(last_prompt()[0], HasSubstr("I'm vegetarian"));
+  EXPECT_THAT(last_prompt()[0], HasSubstr("The user is vegetarian."));
   EXPECT_EQ(last_prompt()[1], "user: What should I cook tonight?");
 
   answered(request("kim", "What should I cook tonight?"));
@@ -36,7 +36,7 @@ TEST_F(Respond, ExplainsAnAnswerByTheFactsItRestsOn) {
   EXPECT_EQ(why["used"]["facts"][0]["text"], "I'm vegetarian");
   EXPECT_EQ(why["used"]["facts"][0]["source"], "statement");
   EXPECT_THAT(why["summary"].get<std::string>(), HasSubstr("\"I'm vegetarian\""));
-  EXPECT_THAT(why["prompt"]["personal"].get<std::string>(), HasSubstr("I'm vegetarian"));
+  EXPECT_THAT(why["prompt"]["personal"].get<std::string>(), HasSubstr("The user is vegetarian."));
   EXPECT_EQ(why["user"], pseudonym("sam"));
   Lines steps;
   for (const Json& step : why["steps"]) steps.push_back(step["step"]);

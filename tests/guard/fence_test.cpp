@@ -6,7 +6,7 @@ namespace rapport::guard {
 namespace {
 
 TEST(Fence, HoldsOneLineAnEntry) {
-  EXPECT_EQ(fence("facts", {"I'm vegan", "a\nb\tc"}), "<facts>\n- I'm vegan\n- a b c\n</facts>");
+  EXPECT_EQ(fence("facts", {"I'm vegan", "a\nb\tc"}), "<facts>\nI'm vegan\na b c\n</facts>");
 }
 
 TEST(Fence, DataCannotCloseIt) {

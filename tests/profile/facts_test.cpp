@@ -125,5 +125,25 @@ TEST_F(Facts, EnteredByHandRefusesWhatIsNoText) {
   }
 }
 
+TEST_F(Facts, BecomeSentencesAboutTheUser) {
+  struct Said {
+    const char* message;
+    const char* sentence;
+  };
+  for (const Said& c : {Said{"I'm vegetarian", "The user is vegetarian."},
+                        Said{"I'm lactose intolerant", "The user's diet is lactose-free."},
+                        Said{"I'm allergic to nuts", "The user is allergic to nuts."},
+                        Said{"I live in Oslo", "The user lives in Oslo."},
+                        Said{"I'm 34 years old", "The user is 34 years old."}}) {
+    all_.clear();
+    hear(c.message);
+    ASSERT_EQ(all_.size(), 1u) << c.message;
+    EXPECT_EQ(sentence(all_[0]), c.sentence);
+  }
+  store::Fact typed;
+  typed.text = "My oven is broken";
+  EXPECT_EQ(sentence(typed), "The user said: \"My oven is broken\"");
+}
+
 }  // namespace
 }  // namespace rapport::profile

@@ -29,7 +29,7 @@ std::string fenced_line(std::string_view tag, std::string_view line) {
 
 std::string fence(std::string_view tag, const std::vector<std::string>& lines) {
   std::string text = "<" + std::string(tag) + ">\n";
-  for (const std::string& line : lines) text += "- " + fenced_line(tag, line) + "\n";
+  for (const std::string& line : lines) text += fenced_line(tag, line) + "\n";
   return text + "</" + std::string(tag) + ">";
 }
 

@@ -10,12 +10,12 @@
 
 namespace rapport::guard {
 
-/// "<tag>\n- line\n- line\n</tag>". Each line becomes one line of valid UTF-8: line breaks and
+/// "<tag>\nline\nline\n</tag>". Each line becomes one line of valid UTF-8: line breaks and
 /// control characters turn into spaces, and anything that could open or close a tag of this name
 /// loses its angle brackets.
 std::string fence(std::string_view tag, const std::vector<std::string>& lines);
 
-/// One fenced line, as `fence` writes it after "- ".
+/// One fenced line, as `fence` writes it.
 std::string fenced_line(std::string_view tag, std::string_view line);
 
 }  // namespace rapport::guard

@@ -147,6 +147,35 @@ Result<std::vector<store::Fact>> facts_from_text(const std::vector<store::Fact>&
   return std::vector<store::Fact>{std::move(fact)};
 }
 
+std::string sentence(const store::Fact& fact) {
+  static const std::map<std::string, std::string_view, std::less<>> kSentences = {
+      {"allergy", "The user is allergic to {}."},
+      {"avoids", "The user does not eat or drink {}."},
+      {"likes", "The user likes {}."},
+      {"dislikes", "The user dislikes {}."},
+      {"prefers", "The user prefers {}."},
+      {"lives in", "The user lives in {}."},
+      {"comes from", "The user comes from {}."},
+      {"occupation", "The user's occupation is {}."},
+      {"works at", "The user works at {}."},
+      {"age", "The user is {} years old."},
+      {"speaks", "The user speaks {}."},
+      {"learns", "The user is learning {}."},
+      {"plays", "The user plays {}."},
+      {"has", "The user has {}."},
+  };
+  if (fact.attribute == "diet") {
+    // "is vegetarian", but "'s diet is gluten-free".
+    const bool is_a_person =
+        fact.value.ends_with("arian") || fact.value == "vegan" || fact.value == "diabetic";
+    return fmt::format("The user{} {}.", is_a_person ? " is" : "'s diet is", fact.value);
+  }
+  if (const auto found = kSentences.find(fact.attribute); found != kSentences.end()) {
+    return fmt::format(fmt::runtime(found->second), fact.value);
+  }
+  return fmt::format("The user said: \"{}\"", fact.text);
+}
+
 Json to_json(const store::Fact& fact) {
   Json json = {{"id", fact.id},
                {"object", "fact"},
