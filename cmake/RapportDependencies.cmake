@@ -12,6 +12,7 @@ find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 
 # llama.cpp: prebuilt (scripts/setup) or the user's own, through LLAMA_DIR.
 if(NOT EXISTS "${LLAMA_DIR}/include/llama.h")

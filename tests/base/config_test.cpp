@@ -169,8 +169,9 @@ TEST_F(Config, FaultsOfAFileNameLineKeyValueAndWhatIsExpected) {
 }
 
 TEST_F(Config, FaultsOfTheNotationNameTheLine) {
-  for (const char* toml : {"a = 1\nb =", "\n[server", "\nx = \"open", "\na = 1 b = 2",
-                           "a = 1\na = 2", "\nx = \"\xFF\""}) {
+  for (const char* toml :
+       {"a = 1\nb =", "\n[server", "\nx = \"open", "\na = 1 b = 2", "a = 1\na = 2", "\n[}",
+        "\nl\u0403 = 1", "\n\u3041 = 1", "\nx = \"\xFF\""}) {
     const auto loaded = load(toml);
     ASSERT_FALSE(loaded) << toml;
     EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidArgument) << toml;

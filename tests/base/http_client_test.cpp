@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "base/watched_transfer.h"
 #include "testing/loopback_server.h"

@@ -6,6 +6,8 @@
 
 #include <regex>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 #include "base/utf8_samples.h"
 #include "rapport/base/random.h"

@@ -445,8 +445,6 @@ struct HttpClient::Loop {
     {
       const std::scoped_lock lock(mutex);
       if (!timers.empty()) next = std::min(next, timers.begin()->first);
-      // What a callback has just started does not wait.
-      if (!arrivals.empty()) return 0;
     }
     const auto wait = std::chrono::ceil<milliseconds>(next - steady_clock::now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(wait, 0, INT_MAX));
