@@ -40,8 +40,7 @@ TEST_F(Respond, ExplainsAnAnswerByTheFactsItRestsOn) {
   EXPECT_EQ(why["user"], pseudonym("sam"));
   Lines steps;
   for (const Json& step : why["steps"]) steps.push_back(step["step"]);
-  EXPECT_THAT(steps, ElementsAre("identify", "permit", "recall", "decide", "compose", "generate",
-                                 "record"));
+  EXPECT_THAT(steps, ElementsAre("identify", "permit", "recall", "decide", "compose", "generate"));
 }
 
 TEST_F(Respond, AtDegreeZeroThePromptIsTheApplicationsOwnAndNothingIsKept) {
