@@ -151,10 +151,10 @@ std::string_view type_name(const Json& value) {
   return "not JSON";
 }
 
-Result<Json> parse_body(std::string_view body, std::size_t max_bytes) {
+Result<Json> parse_body(std::string_view body) {
   if (body.empty())
     return fail(ErrorCode::kInvalidArgument, "the request has no body: send a JSON object");
-  TRY(Json json, base::parse_json(body, "request body", {.max_bytes = max_bytes}));
+  TRY(Json json, base::parse_json(body, "request body", {.max_bytes = body.size()}));
   if (!json.is_object())
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("the request body is {}: expected a JSON object", type_name(json)));

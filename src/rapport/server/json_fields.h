@@ -56,8 +56,7 @@ class Fields {
 /// "null", "a boolean", "a number", "a string", "an array", "an object".
 std::string_view type_name(const Json& value);
 
-/// The body as an object, or kInvalidArgument. `max_bytes` bounds it again for who calls without
-/// the listener.
-Result<Json> parse_body(std::string_view body, std::size_t max_bytes = 8u << 20);
+/// The body as an object, or kInvalidArgument. Its size is bounded where it is read.
+Result<Json> parse_body(std::string_view body);
 
 }  // namespace rapport::server

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -171,7 +172,12 @@ asio::awaitable<bool> Session::wait_for_first_byte() {
   http_1_1_ = true;
   keep_alive_ = false;
   has_head_ = false;
-  const Time deadline = after(surroundings_.options.idle_seconds);
+  // A connection that never said anything is held to the time of a head: it costs an attacker
+  // nothing, and us a place.
+  const ServerOptions& options = surroundings_.options;
+  const Time deadline = after(is_first_ ? std::min(options.header_seconds, options.idle_seconds)
+                                        : options.idle_seconds);
+  is_first_ = false;
   while (received_.size() == 0) {
     if (ended_ || over() || draining_ || steady_clock::now() >= deadline) co_return false;
     read_ahead();
@@ -272,15 +278,17 @@ asio::awaitable<std::optional<HttpResponse>> Session::read_body(bool expects_con
     co_await write("HTTP/1.1 100 Continue\r\n\r\n");
   while (!parser_->is_done()) {
     error_code error;
-    if (received_.size() > 0) received_.consume(parser_->put(received_.data(), error));
+    std::size_t taken = 0;
+    if (received_.size() > 0) taken = parser_->put(received_.data(), error);
+    received_.consume(taken);
     if (parser_->is_done()) break;
     if (error && error != http::error::need_more) {
       keep_alive_ = false;
       co_return parse_refusal(error, surroundings_.options);
     }
-    if (ended_) broken_ = true;
+    if (taken > 0 && received_.size() > 0) continue;
+    if (ended_) broken_ = true;  // half a body, then nothing
     if (over()) co_return std::nullopt;
-    if (received_.size() > 0 && error != http::error::need_more) continue;
     if (steady_clock::now() >= deadline) {
       keep_alive_ = false;
       co_return refusal(

@@ -107,6 +107,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool broken_ = false;  // the connection is dead
   bool draining_ = false;
   bool aborted_ = false;
+  bool is_first_ = true;  // no request came yet
 
   // 16 KiB a read is enough for loopback speed and keeps 1,000 connections at 16 MiB.
   std::array<char, 16 << 10> incoming_;
