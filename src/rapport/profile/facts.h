@@ -33,8 +33,8 @@ Result<std::vector<store::Fact>> facts_from_text(const std::vector<store::Fact>&
                                                  const StatementSource& source,
                                                  base::UnixMillis now, base::Random& random);
 
-/// The fact as a prompt says it: "The user is vegetarian." where a rule made it, the user's own words in quotation marks
-/// otherwise. Small models follow plain third-person sentences best.
+/// The fact as a prompt says it: "The user is vegetarian." where a rule made it, the user's own
+/// words in quotation marks otherwise. Small models follow plain third-person sentences best.
 std::string sentence(const store::Fact& fact);
 
 /// As the API shows it.
