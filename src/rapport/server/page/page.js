@@ -236,7 +236,13 @@ for (const tab of document.querySelectorAll("[data-tab]")) {
   });
 }
 for (const each of document.querySelectorAll("[data-origin]")) each.textContent = location.origin;
-for (const each of document.querySelectorAll("[data-key]")) each.textContent = "rk_…";
+// Never the key itself: examples are copied into chats and tickets. Without keys any word will do.
+function showKeyHint() {
+  for (const each of document.querySelectorAll("[data-key]"))
+    each.textContent = at("key").value ? "rk_…" : "none";
+}
+at("key").addEventListener("input", showKeyHint);
+showKeyHint();
 guarded(async () => {
   const ready = await (await call("/readyz")).json();
   at("model").textContent = "Answering with " + ready.model + ".";
