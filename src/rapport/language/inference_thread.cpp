@@ -296,19 +296,18 @@ void InferenceThread::submit(std::unique_ptr<Scoring> scoring) {
 }
 
 void InferenceThread::submit(Task task) {
-  std::optional<Error> refused;
-  {
+  // Takes the task only when there is room for it.
+  const auto enqueue = [this](Task& offered) -> std::optional<Error> {
     const std::lock_guard lock(mutex_);
-    if (stopping_) {
-      refused = shutting_down();
-    } else if (queue_.size() >= static_cast<std::size_t>(options_.max_queued)) {
-      refused = queue_full(options_.max_queued);
-    } else {
-      queue_.push_back(std::move(task));
-      wake_.notify_one();
+    if (stopping_) return shutting_down();
+    if (queue_.size() >= static_cast<std::size_t>(options_.max_queued)) {
+      return queue_full(options_.max_queued);
     }
-  }
-  if (refused) task.fail(*std::move(refused));
+    queue_.push_back(std::move(offered));
+    wake_.notify_one();
+    return std::nullopt;
+  };
+  if (auto refused = enqueue(task)) task.fail(*std::move(refused));
 }
 
 void InferenceThread::run() {
