@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <future>
 #include <system_error>
+#include <thread>
 
 #include "rapport/base/digest.h"
 #include "rapport/base/files.h"
@@ -38,6 +39,7 @@ constexpr std::string_view kHarmless[] = {"user",
 Result<void> check_passthrough(const Json& passthrough) {
   for (const auto& [key, value] : passthrough.items()) {
     if (value.is_null() || std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
+    if (key == "modalities" && value == Json::array({"text"})) continue;
     return fail(ErrorCode::kUnsupported,
                 fmt::format("the embedded model cannot honour {}: leave it out", key), key);
   }
@@ -105,6 +107,29 @@ std::int64_t affordable_parallel(const EmbeddedOptions& options, std::int64_t by
   return parallel;
 }
 
+Result<void> check_options(const EmbeddedOptions& options) {
+  const auto within = [](std::string_view field, std::int64_t value, std::int64_t minimum,
+                         std::int64_t maximum) -> Result<void> {
+    if (value >= minimum && value <= maximum) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("language.embedded.{} is {}: expected {} to {}", field, value, minimum,
+                            maximum),
+                std::string(field));
+  };
+  TRY_VOID(within("context_tokens", options.context_tokens, 64, 1 << 20));
+  TRY_VOID(within("parallel", options.parallel, 1, 64));
+  TRY_VOID(within("batch_tokens", options.batch_tokens, 64, 4096));
+  TRY_VOID(within("shared_batch_tokens", options.shared_batch_tokens, 64, 4096));
+  TRY_VOID(within("threads", options.threads, 0, 512));
+  return within("max_queued", options.max_queued, 1, 1 << 20);
+}
+
+/// Physical cores, but no more than this process may use.
+std::int64_t default_threads() {
+  const auto allowed = static_cast<std::int32_t>(std::thread::hardware_concurrency());
+  return std::max(1, std::min(common_cpu_get_num_physical_cores(), std::max(1, allowed)));
+}
+
 struct ModelDeleter {
   void operator()(llama_model* model) const { llama_model_free(model); }
 };
@@ -124,6 +149,7 @@ class EmbeddedModel::State {
 };
 
 Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions& options) {
+  TRY_VOID(check_options(options));
   TRY(const ModelFile file, read_model_file(options.path));
   std::string template_source;
   if (options.chat_template.empty()) {
@@ -143,6 +169,11 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions
                   fmt::format("{} cannot be loaded: {}", file.path.string(), log.last_error()),
                   "model");
   }
+  if (llama_model_has_encoder(state->model.get()))
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{} reads its prompt with an encoder ({}): use a decoder-only model",
+                            file.path.string(), file.architecture),
+                "model");
   state->vocab = llama_model_get_vocab(state->model.get());
   TRY(state->chat, ChatTemplate::create(*state->model, template_source));
 
@@ -150,7 +181,7 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions
   EmbeddedOptions& effective = state->options;
   effective.context_tokens = std::min(options.context_tokens, trained);
   effective.parallel = affordable_parallel(effective, cell_bytes(*state->model, file.architecture));
-  if (effective.threads == 0) effective.threads = common_cpu_get_num_physical_cores();
+  if (effective.threads == 0) effective.threads = default_threads();
   TRY(state->thread, InferenceThread::start(*state->model, effective));
 
   state->fingerprint = fingerprint(file);

@@ -91,9 +91,9 @@ struct ChoiceScores {
 };
 
 /// Thread-safe. Passes over `user`, `metadata`, `store`, `service_tier`, `stream`,
-/// `stream_options`, `parallel_tool_calls`, `prompt_cache_key`, `safety_identifier` and null values
-/// in a request's `passthrough`: they do not change what an embedded model would write. Refuses
-/// anything else there, images and audio, with kUnsupported and `param`.
+/// `stream_options`, `parallel_tool_calls`, `prompt_cache_key`, `safety_identifier`, `modalities`
+/// of text alone, and null values in a request's `passthrough`: they do not change what an embedded
+/// model would write. Refuses anything else there, images and audio, with kUnsupported and `param`.
 class EmbeddedModel final : public LanguageModel {
  public:
   /// Blocks while the file loads. Errors: those of `read_model_file` and `check_chat_model`;

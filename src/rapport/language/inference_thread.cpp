@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "rapport/base/log.h"
+#include "rapport/language/embedded_threads.h"
 #include "rapport/language/llama_runtime.h"
 
 namespace rapport::language {
@@ -38,42 +39,6 @@ Error queue_full(std::int64_t max_queued) {
 std::size_t output_rows(std::size_t slots) {
   return std::max<std::size_t>(slots, 32);
 }
-
-/// How many threads to compute with. llama.cpp's threads wait for each other by spinning, some 500
-/// times for a token; where other programs want the cores too, each wait may cost a time slice, and
-/// a token a second instead of ten milliseconds. One thread never waits. So: halve the threads when
-/// this one gets too little processor time for the time that passes, and double them again after a
-/// calm while, that grows as long as it does not last.
-class ThreadCount {
- public:
-  explicit ThreadCount(std::int32_t most) : most_(most), now_(most) {}
-
-  std::int32_t now() const { return now_; }
-
-  /// After each decode: seconds on the clock, and of them on a processor.
-  void observe(double elapsed, double on_processor) {
-    if (elapsed < 1e-3) return;  // too short to tell
-    if (on_processor < kCrowded * elapsed) {
-      if (now_ == most_ || calm_ == 0) patience_ = std::min(2 * patience_, kMostPatience);
-      now_ = std::max(1, now_ / 2);
-      calm_ = 0;
-    } else if (++calm_ >= patience_) {
-      if (now_ == most_) patience_ = kLeastPatience;
-      now_ = std::min(most_, 2 * now_);
-      calm_ = 0;
-    }
-  }
-
- private:
-  static constexpr double kCrowded = 0.8;
-  static constexpr int kLeastPatience = 16;   // decodes
-  static constexpr int kMostPatience = 1024;  // decodes: ten seconds of SmolLM2-135M
-
-  std::int32_t most_;
-  std::int32_t now_;
-  int calm_ = 0;
-  int patience_ = kLeastPatience;
-};
 
 double processor_seconds() {
   timespec time{};

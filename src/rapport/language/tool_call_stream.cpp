@@ -55,8 +55,10 @@ Delta ToolCallStream::parse(bool partial) {
     }
     parser_->seen = std::move(now);
   } catch (const std::exception&) {
-    // The answer broke off inside a call, or is none of the format's: what was understood so far
-    // stands.
+    // The answer broke off inside a call: what was understood so far stands. Or it is nothing the
+    // format knows, and then it is text.
+    if (!partial && parser_->seen.tool_calls.empty() && raw_.starts_with(text_))
+      delta.text = raw_.substr(text_.size());
   }
   text_ += delta.text;
   return delta;
