@@ -1,0 +1,135 @@
+#include "rapport/cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "testing/temporary_directory.h"
+
+namespace rapport::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Ran {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+// The commands that need no model, each run as main.cpp runs it, on a home of the test's own.
+class Commands : public ::testing::Test {
+ protected:
+  // The tests' own variables are none of the program's, which refuses those it does not know.
+  Commands() { unsetenv("RAPPORT_TEST_MODELS"); }
+
+  Ran run(std::vector<std::string> words) {
+    words.insert(words.begin(), {"rapport", "--home", home_.file("home")});
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    std::istringstream in;
+    std::ostringstream out, err;
+    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0};
+    CommandLine line;
+    add_config(line);
+    add_models(line);
+    add_users(line);
+    add_facts(line);
+    add_keys(line);
+    add_backup(line);
+    Ran ran;
+    ran.status = line.main(static_cast<int>(arguments.size()), arguments.data(), context);
+    ran.out = out.str();
+    ran.err = err.str();
+    return ran;
+  }
+  Json json(const std::vector<std::string>& words) {
+    std::vector<std::string> with_flag = words;
+    with_flag.emplace_back("--json");
+    const Ran ran = run(with_flag);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return Json::parse(ran.out, nullptr, false);
+  }
+
+  testing::TemporaryDirectory home_;
+};
+
+TEST_F(Commands, WrongUsageIsTwoAndAFailureIsOneWithOneLine) {
+  EXPECT_EQ(run({}).status, 2);
+  EXPECT_EQ(run({"fcts"}).status, 2);
+  EXPECT_EQ(run({"facts", "list"}).status, 2);
+  EXPECT_EQ(run({"facts", "list", "--help"}).status, 0);
+  EXPECT_THAT(run({"facts", "add", "--help"}).out, HasSubstr("Example:"));
+  const Ran failed = run({"users", "show", "nobody"});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_EQ(failed.out, "");
+  EXPECT_THAT(failed.err, HasSubstr("\"nobody\""));
+  EXPECT_EQ(std::count(failed.err.begin(), failed.err.end(), '\n'), 1);
+}
+
+TEST_F(Commands, FactsAreAddedListedAndForgotten) {
+  const Json fact = json({"facts", "add", "sam", "I'm vegetarian"});
+  EXPECT_EQ(fact["attribute"], "diet");
+  EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 1u);
+  EXPECT_EQ(json({"facts", "list", "kim"})["facts"].size(), 0u);
+  EXPECT_EQ(run({"facts", "forget", "sam", fact["id"]}).status, 0);
+  EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 0u);
+  EXPECT_EQ(run({"facts", "forget", "sam", "fact_none"}).status, 1);
+  EXPECT_EQ(json({"users", "list"})["users"].size(), 1u);
+}
+
+TEST_F(Commands, AKeysSecretIsShownOnceAndItsRoleIsChecked) {
+  const Ran created = run({"keys", "create", "--label", "test", "--role", "admin"});
+  ASSERT_EQ(created.status, 0) << created.err;
+  EXPECT_EQ(created.out.find("rk_"), 0u);
+  const std::string listed = run({"keys", "list"}).out;
+  EXPECT_THAT(listed, HasSubstr("test"));
+  EXPECT_THAT(listed, ::testing::Not(HasSubstr("rk_")));
+  EXPECT_EQ(run({"keys", "create", "--label", "x", "--role", "king"}).status, 1);
+  EXPECT_EQ(run({"keys", "create", "--label", "x", "--role", "user"}).status, 1);
+}
+
+TEST_F(Commands, TheConfigurationSaysWhereAValueComesFromAndRefusesWhatItDoesNotKnow) {
+  const Json shown = json({"config", "show", "--set", "engine.default_degree=2"});
+  EXPECT_EQ(shown["options"]["engine.default_degree"]["value"], 2);
+  EXPECT_EQ(shown["options"]["engine.default_degree"]["origin"], "--set");
+  EXPECT_EQ(shown["options"]["server.listen"]["origin"], "default");
+  EXPECT_EQ(run({"config", "check"}).status, 0);
+  EXPECT_THAT(run({"config", "check", "--set", "engine.default_degre=2"}).err,
+              HasSubstr("engine.default_degree"));
+  EXPECT_EQ(run({"config", "check", "--set", "language.backend=cloud"}).status, 1);
+
+  const std::string file = home_.file("bad.toml");
+  std::ofstream(file) << "[server]\nlisten = 8080\n";
+  const Ran refused = run({"config", "check", "--config", file});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("bad.toml:2"));
+}
+
+TEST_F(Commands, ABackupBringsEverythingBack) {
+  json({"facts", "add", "sam", "I'm vegetarian"});
+  const std::string copy = home_.file("copy.db");
+  ASSERT_EQ(run({"backup", copy}).status, 0);
+  json({"facts", "add", "sam", "I live in Oslo"});
+  EXPECT_EQ(run({"backup", copy}).status, 1) << "an existing file is not overwritten";
+  ASSERT_EQ(run({"restore", copy}).status, 0);
+  EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 1u);
+  EXPECT_EQ(run({"restore", home_.file("missing.db")}).status, 1);
+  EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 1u);
+}
+
+TEST_F(Commands, AModelThatIsNoneIsRefused) {
+  const std::string file = home_.file("model.gguf");
+  std::ofstream(file) << "not a model";
+  const Ran refused = run({"models", "import", file});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("model.gguf"));
+  EXPECT_FALSE(std::filesystem::exists(home_.file("home/models/model.gguf")));
+}
+
+}  // namespace
+}  // namespace rapport::cli
