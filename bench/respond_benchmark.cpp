@@ -71,7 +71,8 @@ struct Bench {
     messages.push_back(language::ChatMessage::text("assistant", answer.choices[0].text));
     Measured measured;
     measured.first_token = Seconds(first.value_or(clock.steady()) - began).count();
-    for (const Json& step : must(store.trace(answer.id)).data["steps"]) {
+    const store::TraceRecord trace = must(store.trace(answer.id));
+    for (const Json& step : trace.data["steps"]) {
       if (step["step"] == "generate") break;
       measured.prepared += step["milliseconds"].get<double>() / 1e3;
     }
