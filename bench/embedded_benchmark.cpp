@@ -29,7 +29,7 @@
 namespace rapport::language {
 namespace {
 
-constexpr std::int32_t kAnswerTokens = 64;
+constexpr std::int32_t kAnswerTokens = 128;
 constexpr std::size_t kChats = 8;
 
 using Clock = std::chrono::steady_clock;
@@ -52,7 +52,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// A chat of some 60 prompt tokens whose answer does not end by itself before 64.
+/// A chat of some 60 prompt tokens whose answer does not end by itself before 128.
 GenerateRequest chat(int number) {
   const char* topics[] = {"a fox",     "the sea",  "an old clock", "a lost letter",
                           "two trees", "a bridge", "the moon",     "a small town"};

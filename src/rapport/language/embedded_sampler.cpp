@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <iterator>
+#include <limits>
 #include <queue>
 
 namespace rapport::language {
@@ -66,7 +68,19 @@ std::vector<std::int32_t> LogSoftmax::top(std::int32_t count) const {
 }
 
 std::int32_t likeliest_token(const float* logits, std::int32_t vocabulary) {
-  return static_cast<std::int32_t>(std::max_element(logits, logits + vocabulary) - logits);
+  // Maxima side by side become vector instructions; a search for the first of them costs little.
+  constexpr std::int32_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill(std::begin(lanes), std::end(lanes), -std::numeric_limits<float>::infinity());
+  std::int32_t token = 0;
+  for (; token + kLanes <= vocabulary; token += kLanes) {
+    for (std::int32_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = std::max(lanes[lane], logits[token + lane]);
+  }
+  float largest_logit = *std::max_element(std::begin(lanes), std::end(lanes));
+  for (; token < vocabulary; ++token) largest_logit = std::max(largest_logit, logits[token]);
+  const float* found = std::find(logits, logits + vocabulary, largest_logit);
+  return found == logits + vocabulary ? 0 : static_cast<std::int32_t>(found - logits);
 }
 
 Result<std::string> output_grammar(const OutputFormat& format) {

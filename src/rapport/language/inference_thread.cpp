@@ -18,8 +18,9 @@ namespace rapport::language {
 namespace {
 
 /// Fewer answers than this are computed one after the other: llama.cpp's matrix kernels start to
-/// pay at four rows (Q8_0 on x86: 10 ms for one token, 28 for two, 35 for four, 45 for eight).
-constexpr std::size_t kWorthBatching = 4;
+/// pay at three rows (SmolLM2-135M in Q8_0, 2 threads: 8.5 ms for one token, 17.5 for two, 18.5 for
+/// three and for four, 27.7 for eight).
+constexpr std::size_t kWorthBatching = 3;
 
 Error shutting_down() {
   return {ErrorCode::kUnavailable, "the language model is shutting down", {}, {}, {}};
@@ -279,8 +280,9 @@ void InferenceThread::run() {
   while (wait_for_work()) {
     drop_cancelled();
     admit();
-    decode_answers();
-    read_prompt();
+    const bool streaming = decode_answers();
+    read_prompts(
+        static_cast<std::size_t>(streaming ? options_.shared_batch_tokens : options_.batch_tokens));
   }
   fail_all(shutting_down());
 }
@@ -348,7 +350,9 @@ void InferenceThread::place(Task task) {
   running_[slot] = Running{std::move(task), std::nullopt, arrivals_++};
 }
 
-void InferenceThread::decode_answers() {
+/// One token for every answer that streams; false when none does.
+bool InferenceThread::decode_answers() {
+  bool streaming = false;
   std::vector<std::size_t> run;  // of neighbours: only those are computed together in llama.cpp
   const auto decode_run = [&] {
     if (run.size() >= kWorthBatching) {
@@ -360,12 +364,14 @@ void InferenceThread::decode_answers() {
   };
   for (std::size_t slot = 0; slot < running_.size(); ++slot) {
     if (running_[slot] && running_[slot]->next) {
+      streaming = true;
       run.push_back(slot);
     } else {
       decode_run();
     }
   }
   decode_run();
+  return streaming;
 }
 
 void InferenceThread::decode_together(std::span<const std::size_t> slots) {
@@ -385,35 +391,36 @@ void InferenceThread::decode_together(std::span<const std::size_t> slots) {
   }
 }
 
-/// One piece of the prompt that came first.
-void InferenceThread::read_prompt() {
-  std::optional<std::size_t> first;
-  bool others_stream = false;
-  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
-    if (!running_[slot]) continue;
-    if (running_[slot]->next) {
-      others_stream = true;
-    } else if (!first || running_[slot]->order < running_[*first]->order) {
-      first = slot;
+/// Some `budget` tokens of prompts, in the order they came. Short prompts that come together are
+/// read together, before their answers go on: eight tokens at once take as long as three apart.
+void InferenceThread::read_prompts(std::size_t budget) {
+  while (budget >= kAttentionTile) {
+    std::optional<std::size_t> first;
+    for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+      if (!running_[slot] || running_[slot]->next) continue;
+      if (!first || running_[slot]->order < running_[*first]->order) first = slot;
     }
+    if (!first) return;
+    budget -= std::min(budget, read_piece(*first, budget));
   }
-  if (!first) return;
+}
 
-  const std::span<const std::int32_t> prompt = running_[*first]->task.prompt();
-  const std::size_t done = slots_[*first].tokens.size();
-  const std::size_t count = chunk_size(
-      prompt.size() - done, static_cast<std::size_t>(others_stream ? options_.shared_batch_tokens
-                                                                   : options_.batch_tokens));
+/// The next piece of a slot's prompt, of some `limit` tokens; returns how many were computed.
+std::size_t InferenceThread::read_piece(std::size_t slot, std::size_t limit) {
+  const std::span<const std::int32_t> prompt = running_[slot]->task.prompt();
+  const std::size_t done = slots_[slot].tokens.size();
+  const std::size_t count = chunk_size(prompt.size() - done, limit);
   const bool last = done + count == prompt.size();
   context_->clear();
   for (std::size_t i = 0; i < count; ++i)
-    context_->add(prompt[done + i], done + i, *first, /*output=*/last && i + 1 == count);
+    context_->add(prompt[done + i], done + i, slot, /*output=*/last && i + 1 == count);
   if (const auto decoded = context_->decode(); !decoded) {
-    abandon(*first, decoded.error());
-    return;
+    abandon(slot, decoded.error());
+    return count;
   }
-  slots_.computed(*first, prompt.subspan(done, count));
-  if (last) prompt_is_read(*first, static_cast<std::int32_t>(count) - 1);
+  slots_.computed(slot, prompt.subspan(done, count));
+  if (last) prompt_is_read(slot, static_cast<std::int32_t>(count) - 1);
+  return count;
 }
 
 void InferenceThread::prompt_is_read(std::size_t slot, std::int32_t row) {

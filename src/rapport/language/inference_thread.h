@@ -88,9 +88,10 @@ class InferenceThread {
   void drop_cancelled();
   void admit();
   void place(Task task);
-  void decode_answers();
+  bool decode_answers();
   void decode_together(std::span<const std::size_t> slots);
-  void read_prompt();
+  void read_prompts(std::size_t budget);
+  std::size_t read_piece(std::size_t slot, std::size_t limit);
   void prompt_is_read(std::size_t slot, std::int32_t row);
   void score(std::size_t slot, std::int32_t row);
   Result<float> score_rest(std::size_t slot, std::span<const std::int32_t> choice);
