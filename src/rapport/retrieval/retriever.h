@@ -1,0 +1,63 @@
+// The seam of recommendation: a model that scores a batch of histories against the catalogue.
+//
+//   TRY(auto model, load_retriever("models/sasrec", dataset));
+//   TRY(const auto best, top_items(*model, {.history = history}, 50, history));
+//
+// A new model is one .h/.cpp pair and one line in registry.cpp.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rapport/base/json.h"
+#include "rapport/base/result.h"
+#include "rapport/data/dataset.h"
+#include "rapport/evaluation/scorer.h"
+
+namespace rapport::retrieval {
+
+using evaluation::Query;
+
+/// A fitted model. Immutable; thread-safe.
+class Retriever {
+ public:
+  virtual ~Retriever() = default;
+
+  /// The name in the registry: "sasrec".
+  virtual std::string_view kind() const = 0;
+  std::int64_t items() const { return items_; }
+
+  /// As `evaluation::Scorer`. Errors: kInvalidArgument for an item beyond the catalogue or `scores`
+  /// of another size than queries × items.
+  Result<void> score(std::span<const Query> queries, std::span<float> scores) const;
+
+ protected:
+  explicit Retriever(std::int64_t items) : items_(items) {}
+
+ private:
+  virtual void do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
+
+  std::int64_t items_;
+};
+
+struct ScoredItem {
+  data::ItemIndex item = 0;
+  float score = 0;
+};
+
+/// The `k` best items that are not in `excluded`, best first; among equals the lower number first.
+Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
+                                          std::int64_t k,
+                                          std::span<const data::ItemIndex> excluded);
+
+/// Opens a model directory (model.json beside its weights). Errors: kNotFound; kCorrupt (checksum,
+/// shape); kUnsupported (written by a newer Rapport, or a kind this build does not know);
+/// kConflict when it was trained on another catalogue than `dataset`'s. Each says what to do.
+Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& directory,
+                                                  const data::Dataset& dataset);
+
+}  // namespace rapport::retrieval
