@@ -11,9 +11,9 @@
 #include <thread>
 
 #include "rapport/base/random.h"
+#include "rapport/base/safetensors.h"
 #include "rapport/language/bert_import.h"
 #include "rapport/language/llama_embedder.h"
-#include "safetensors_file.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::language {
@@ -102,7 +102,7 @@ struct Folder {
       if (!json.is_null()) std::ofstream(path / name) << json.dump();
     }
     base::SeededRandom random(1);
-    SafetensorsFile file;
+    base::SafetensorsWriter file;
     for (const auto& [name, shape] : tensors) {
       std::int64_t count = 1;
       for (const std::int64_t extent : shape) count *= extent;
@@ -110,7 +110,7 @@ struct Folder {
       for (float& value : values) value = static_cast<float>(random.uniform() - 0.3);
       file.add(prefix + name, shape, values);
     }
-    file.write(path / "model.safetensors");
+    ASSERT_TRUE(file.write(path / "model.safetensors"));
   }
 };
 

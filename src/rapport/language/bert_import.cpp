@@ -16,7 +16,7 @@
 
 #include "rapport/base/files.h"
 #include "rapport/base/json.h"
-#include "rapport/language/safetensors.h"
+#include "rapport/base/safetensors.h"
 
 namespace rapport::language {
 namespace {
@@ -331,7 +331,7 @@ Result<void> import_bert(const std::filesystem::path& folder, const std::filesys
   TRY(const Encoder encoder, read_encoder(folder));
   TRY(const WordPiece pieces, read_word_piece(folder, encoder.vocabulary));
   const std::filesystem::path weights_path = folder / "model.safetensors";
-  TRY(const Safetensors file, Safetensors::open(weights_path));
+  TRY(const base::Safetensors file, base::Safetensors::open(weights_path));
 
   GgufWriter gguf("bert");
   const std::filesystem::path named = std::filesystem::absolute(folder).lexically_normal();

@@ -1,10 +1,10 @@
-// Reads a safetensors file: the tensors' names, shapes and types first, their values one at a time.
+// Safetensors files: named tensors of weights, as PyTorch's world exchanges them.
 //
 //   TRY(Safetensors file, Safetensors::open(folder / "model.safetensors"));
 //   TRY(std::vector<float> weights, file.read_floats("encoder.layer.0.output.dense.weight",
 //                                                    {384, 1536}));
 //
-// The file comes from elsewhere, so the header is believed only after it has been checked against
+// A file comes from elsewhere, so the header is believed only after it has been checked against
 // the file's size: nothing in it can make us read or allocate beyond what is there.
 #pragma once
 
@@ -12,13 +12,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "rapport/base/json.h"
 #include "rapport/base/result.h"
 
-namespace rapport::language {
+namespace rapport::base {
 
 struct SafetensorsTensor {
   std::string dtype;  // "F32", "F16", "BF16", "I64", …: as the format names it
@@ -60,4 +62,28 @@ class Safetensors {
   std::map<std::string, SafetensorsTensor, std::less<>> tensors_;
 };
 
-}  // namespace rapport::language
+/// Collects tensors and writes them, in the order they were added. Not thread-safe.
+///
+///   SafetensorsWriter writer;
+///   writer.add("item_embedding", {items, 64}, values);
+///   TRY_VOID(writer.write(folder / "weights.safetensors"));
+class SafetensorsWriter {
+ public:
+  /// `shape`'s product is the size of `values`; a name is new to the writer.
+  SafetensorsWriter& add(const std::string& name, std::vector<std::int64_t> shape,
+                         std::span<const float> values);
+  /// The same for values of any type, little-endian.
+  SafetensorsWriter& add_bytes(const std::string& name, std::string_view dtype,
+                               std::vector<std::int64_t> shape, std::string_view bytes);
+
+  /// The whole file.
+  std::string bytes() const;
+  /// Whole or not at all. Errors: kIo.
+  Result<void> write(const std::filesystem::path& path) const;
+
+ private:
+  Json header_ = Json::object();
+  std::string data_;
+};
+
+}  // namespace rapport::base

@@ -1,4 +1,4 @@
-#include "rapport/language/safetensors.h"
+#include "rapport/base/safetensors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
-#include "safetensors_file.h"
+#include "testing/safetensors_file.h"
 #include "testing/temporary_directory.h"
 
-namespace rapport::language {
+namespace rapport::base {
 namespace {
 
 using ::testing::ElementsAre;
@@ -26,12 +26,12 @@ std::string bytes_of(const std::vector<std::uint16_t>& values) {
 }
 
 TEST_F(SafetensorsTest, GivesNamesShapesAndValues) {
-  SafetensorsFile()
-      .add("b", {2, 3}, {1, 2, 3, 4, 5, 6})
-      .add("a", {1}, {-0.5f})
-      .add("scalar", {}, {7})
-      .add("empty", {0, 4}, {})
-      .write(path_);
+  ASSERT_TRUE(SafetensorsWriter()
+                  .add("b", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6})
+                  .add("a", {1}, std::vector<float>{-0.5f})
+                  .add("scalar", {}, std::vector<float>{7})
+                  .add("empty", {0, 4}, std::vector<float>{})
+                  .write(path_));
   const auto file = Safetensors::open(path_);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(file->tensors().size(), 4u);
@@ -45,11 +45,12 @@ TEST_F(SafetensorsTest, GivesNamesShapesAndValues) {
 }
 
 TEST_F(SafetensorsTest, WidensHalfAndBrainFloatsExactly) {
-  SafetensorsFile()
-      .add_bytes("half", "F16", {8},
-                 bytes_of({0x3c00, 0xc000, 0x7bff, 0x0001, 0x83ff, 0x8000, 0x7c00, 0x3555}))
-      .add_bytes("brain", "BF16", {3}, bytes_of({0x3f80, 0xc2f7, 0x0001}))
-      .write(path_);
+  ASSERT_TRUE(
+      SafetensorsWriter()
+          .add_bytes("half", "F16", {8},
+                     bytes_of({0x3c00, 0xc000, 0x7bff, 0x0001, 0x83ff, 0x8000, 0x7c00, 0x3555}))
+          .add_bytes("brain", "BF16", {3}, bytes_of({0x3f80, 0xc2f7, 0x0001}))
+          .write(path_));
   const auto file = Safetensors::open(path_);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_THAT(file->read_floats("half", {8}).value(),
@@ -60,10 +61,10 @@ TEST_F(SafetensorsTest, WidensHalfAndBrainFloatsExactly) {
 }
 
 TEST_F(SafetensorsTest, RefusesToReadWhatIsNotAsAskedFor) {
-  SafetensorsFile()
-      .add("weights", {2, 3}, {1, 2, 3, 4, 5, 6})
-      .add_bytes("ids", "I64", {1}, std::string(8, '\0'))
-      .write(path_);
+  ASSERT_TRUE(SafetensorsWriter()
+                  .add("weights", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6})
+                  .add_bytes("ids", "I64", {1}, std::string(8, '\0'))
+                  .write(path_));
   const auto file = Safetensors::open(path_);
   ASSERT_TRUE(file) << file.error().message;
 
@@ -126,7 +127,7 @@ TEST_F(SafetensorsTest, RefusesAHeaderThatTheFileContradicts) {
        "4 bytes after the last tensor"},
   };
   for (const Case& c : cases) {
-    write_safetensors(path_, c.header, std::string(c.data_bytes, 'x'));
+    rapport::testing::write_safetensors(path_, c.header, std::string(c.data_bytes, 'x'));
     const auto file = Safetensors::open(path_);
     ASSERT_FALSE(file) << c.behaviour;
     EXPECT_EQ(file.error().code, ErrorCode::kCorrupt) << c.behaviour;
@@ -137,10 +138,10 @@ TEST_F(SafetensorsTest, RefusesAHeaderThatTheFileContradicts) {
 }
 
 TEST_F(SafetensorsTest, RefusesAFileCutAnywhere) {
-  SafetensorsFile().add("a", {3}, {1, 2, 3}).write(path_);
+  ASSERT_TRUE(SafetensorsWriter().add("a", {3}, std::vector<float>{1, 2, 3}).write(path_));
   const auto whole = std::filesystem::file_size(path_);
   for (std::uintmax_t size = 0; size < whole; ++size) {
-    SafetensorsFile().add("a", {3}, {1, 2, 3}).write(path_);
+    ASSERT_TRUE(SafetensorsWriter().add("a", {3}, std::vector<float>{1, 2, 3}).write(path_));
     std::filesystem::resize_file(path_, size);
     const auto file = Safetensors::open(path_);
     ASSERT_FALSE(file) << size;
@@ -156,4 +157,4 @@ TEST_F(SafetensorsTest, NamesAMissingFile) {
 }
 
 }  // namespace
-}  // namespace rapport::language
+}  // namespace rapport::base

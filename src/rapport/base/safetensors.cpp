@@ -1,4 +1,4 @@
-#include "rapport/language/safetensors.h"
+#include "rapport/base/safetensors.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,13 +9,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "rapport/base/files.h"
 #include "rapport/base/json.h"
 
-namespace rapport::language {
+namespace rapport::base {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors values are little-endian");
@@ -173,8 +175,8 @@ Result<void> Safetensors::read_header() {
   }
   TRY(const std::string header_text, read_bytes(kLengthBytes, header_bytes));
   auto header =
-      base::parse_json(header_text, path_ + ": safetensors header",
-                       {.max_bytes = kMaxHeaderBytes, .max_depth = 4, .max_members = kMaxTensors});
+      parse_json(header_text, path_ + ": safetensors header",
+                 {.max_bytes = kMaxHeaderBytes, .max_depth = 4, .max_members = kMaxTensors});
   if (!header) return fail(ErrorCode::kCorrupt, std::move(header).error().message);
   if (!header->is_object()) {
     return fail(ErrorCode::kCorrupt, fmt::format("{}: its header is not an object", path_));
@@ -263,4 +265,34 @@ Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
   return values;
 }
 
-}  // namespace rapport::language
+SafetensorsWriter& SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
+                                          std::span<const float> values) {
+  return add_bytes(name, "F32", std::move(shape),
+                   {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+SafetensorsWriter& SafetensorsWriter::add_bytes(const std::string& name, std::string_view dtype,
+                                                std::vector<std::int64_t> shape,
+                                                std::string_view bytes) {
+  assert(!header_.contains(name));
+  header_[name] = {{"dtype", dtype},
+                   {"shape", std::move(shape)},
+                   {"data_offsets", {data_.size(), data_.size() + bytes.size()}}};
+  data_ += bytes;
+  return *this;
+}
+
+std::string SafetensorsWriter::bytes() const {
+  std::string header = dump_json(header_);
+  // Spaces up to a multiple of eight, so that the values can be mapped where they lie.
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t length = header.size();
+  std::string file(reinterpret_cast<const char*>(&length), sizeof length);
+  return file + header + data_;
+}
+
+Result<void> SafetensorsWriter::write(const std::filesystem::path& path) const {
+  return write_file_atomically(path, bytes());
+}
+
+}  // namespace rapport::base
