@@ -189,5 +189,28 @@ TEST(EnsureDirectory, NamesWhatIsInTheWay) {
   }
 }
 
+TEST(WriteDirectoryAtomically, ReplacesTheWholeFolderOrLeavesIt) {
+  const TemporaryDirectory folder;
+  const auto write = [&](const char* name, bool works) {
+    return write_directory_atomically(folder.file("a/set/"), [&](const fs::path& made) {
+      const auto written = write_file_atomically(made / name, name);
+      return works ? written : Result<void>(fail(ErrorCode::kIo, "the disk is full"));
+    });
+  };
+  EXPECT_FALSE(write("never", false));
+  EXPECT_TRUE(fs::is_empty(folder.path() / "a"));
+  ASSERT_TRUE(write("first", true));
+  ASSERT_TRUE(write("second", true));
+  EXPECT_FALSE(fs::exists(folder.file("a/set/first")));
+  EXPECT_EQ(read_file(folder.file("a/set/second")), "second");
+  EXPECT_EQ(mode_of(folder.path() / "a" / "set"), 0755u);
+
+  const auto failed = write("third", false);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "the disk is full");
+  EXPECT_EQ(read_file(folder.file("a/set/second")), "second");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "a"), {}), 1) << "nothing is left";
+}
+
 }  // namespace
 }  // namespace rapport::base

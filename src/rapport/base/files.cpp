@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -45,6 +46,19 @@ tl::unexpected<Error> write_error(std::string_view action, const std::filesystem
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+/// Without this a power cut could bring the old name back.
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open() || ::fsync(directory.get()) != 0) return write_error("sync", folder);
+  return {};
+}
+
+/// "a/b/" and "a/b/." name the folder "a/b".
+std::filesystem::path without_trailing_slash(const std::filesystem::path& path) {
+  const std::filesystem::path plain = path.lexically_normal();
+  return plain.has_filename() ? plain : plain.parent_path();
 }
 
 bool write_all(int fd, std::string_view bytes) {
@@ -107,16 +121,11 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
     return error;
   }
 
-  // Without this a power cut could bring the old name back.
-  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open() || ::fsync(directory.get()) != 0) return write_error("sync", folder);
-  return {};
+  return sync_folder(folder);
 }
 
 Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode) {
-  // "a/b/" and "a/b/." name the folder "a/b".
-  const std::filesystem::path plain = path.lexically_normal();
-  const std::filesystem::path folder = plain.has_filename() ? plain : plain.parent_path();
+  const std::filesystem::path folder = without_trailing_slash(path);
   std::error_code error;
   if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), error);
   if (error) {
@@ -136,6 +145,34 @@ Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode) 
   if ((created || is_too_open) && ::chmod(folder.c_str(), mode) != 0)
     return write_error("set the permissions of", path);
   return {};
+}
+
+Result<void> write_directory_atomically(
+    const std::filesystem::path& path,
+    const std::function<Result<void>(const std::filesystem::path& folder)>& fill) {
+  const std::filesystem::path target = without_trailing_slash(path);
+  const std::filesystem::path parent = folder_of(target);
+  std::error_code error;
+  std::filesystem::create_directories(parent, error);
+  if (error) {
+    return fail(ErrorCode::kIo,
+                fmt::format("cannot create folder {}: {}", parent.string(), error.message()));
+  }
+  std::string made = (parent / ("." + target.filename().string() + ".XXXXXX")).string();
+  if (::mkdtemp(made.data()) == nullptr) return write_error("create a folder beside", target);
+
+  Result<void> done = fill(made);
+  if (done && ::chmod(made.c_str(), 0755) != 0) done = write_error("write", target);
+  if (done) done = sync_folder(made);
+  if (done && ::rename(made.c_str(), target.c_str()) != 0) {
+    // Something is there that is no empty folder. The two change names in one step, so that at no
+    // moment there is neither; then `made` is what is to go.
+    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
+      done = write_error("replace", target);
+  }
+  std::filesystem::remove_all(made, error);  // nothing there after a plain rename
+  TRY_VOID(done);
+  return sync_folder(parent);
 }
 
 }  // namespace rapport::base

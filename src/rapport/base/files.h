@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,13 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 /// own mode (it may be /tmp), unless `mode` shuts out group and others: then it is set. Errors:
 /// kIo.
 Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode = 0755);
+
+/// A folder whole or not at all: `fill` writes its files into a new folder beside `path`, which
+/// then takes that name. What was at `path` is replaced in one step, and goes only when all of the
+/// new is on the disk; whether it may go is the caller's to check. Errors: kIo, or what `fill`
+/// returns; `path` is then as it was.
+Result<void> write_directory_atomically(
+    const std::filesystem::path& path,
+    const std::function<Result<void>(const std::filesystem::path& folder)>& fill);
 
 }  // namespace rapport::base

@@ -13,15 +13,18 @@
 
 namespace rapport::data {
 
+class Columns;
+class ColumnsBuilder;
+
 /// One item as a reader found it. `id` is the source's own.
 struct Item {
-  std::string id;
-  std::string title;                    // "" when the source has none
-  std::vector<std::string> categories;  // genres, or the path in a shop
-  std::string brand;                    // "" when unknown
-  std::optional<std::int32_t> year;     // of release
-  std::optional<double> price;          // in the source's currency
-  std::optional<double> sales_rank;
+  std::string id = {};
+  std::string title = {};                    // "" when the source has none
+  std::vector<std::string> categories = {};  // genres, or the path in a shop
+  std::string brand = {};                    // "" when unknown
+  std::optional<std::int32_t> year = {};     // of release
+  std::optional<double> price = {};          // in the source's currency
+  std::optional<double> sales_rank = {};
 };
 
 /// Immutable once in a data set; cheap to copy; thread-safe.
@@ -40,6 +43,11 @@ class Catalogue {
  private:
   friend class Dataset;
   struct Contents;
+  explicit Catalogue(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
+  /// As `write` left it. Errors: kCorrupt.
+  static Result<Catalogue> read(const Columns& columns);
+  void write(ColumnsBuilder& builder) const;
+
   std::shared_ptr<const Contents> contents_;
 };
 

@@ -26,10 +26,12 @@
 
 namespace rapport::data {
 
+class Columns;
+
 /// All that a data set is made of, before it is checked. Sequences are chronological.
 struct DatasetParts {
   std::string name;
-  Json source = Json::object();  // where it came from and how it was prepared; kept as it is
+  Json source = Json::object();       // where it came from and how it was prepared; kept as it is
   std::vector<std::int64_t> offsets;  // [users + 1] into `sequence` and `times`
   std::vector<ItemIndex> sequence;    // [interactions]
   std::vector<std::int64_t> times;    // [interactions] seconds since 1970, or empty: not known
@@ -42,14 +44,15 @@ struct DatasetParts {
 /// Immutable; thread-safe. An opened one is memory-mapped: opening costs a checksum, not a copy.
 class Dataset {
  public:
-  /// Errors: kInvalidArgument naming what does not fit together (an item number beyond the
-  /// catalogue, offsets that fall, …).
+  /// `people` names every user, `catalogue` every item; there is at least one of each. Errors:
+  /// kInvalidArgument naming what does not fit together (an item number beyond the catalogue,
+  /// offsets that fall, times that go back within a history, …).
   static Result<Dataset> create(DatasetParts parts);
   /// Errors: kNotFound, kCorrupt (a checksum, a size, a number out of range), kUnsupported (written
   /// by a newer Rapport); each names the file.
   static Result<Dataset> open(const std::filesystem::path& directory);
-  /// Written beside `directory` and renamed: whole or not at all. Errors: kConflict when
-  /// `directory` exists and is not a data set; kIo.
+  /// Written beside `directory` and renamed: whole or not at all; a data set that is there is
+  /// replaced. Errors: kConflict when something else is there (an empty folder is nothing); kIo.
   Result<void> save(const std::filesystem::path& directory) const;
 
   Dataset(Dataset&&) noexcept;
@@ -73,13 +76,15 @@ class Dataset {
   const People& people() const;
   const KnowledgeGraph& graph() const;
 
-  /// Of items, in order (a model fits the catalogue it was trained on), and of everything.
+  /// Of the items' ids in order (a model fits the catalogue it was trained on), and of everything.
   const std::string& catalogue_checksum() const;
   const std::string& checksum() const;
 
  private:
   struct Contents;
   explicit Dataset(std::shared_ptr<const Contents> contents);
+  static Result<Dataset> read(std::string name, Json source, Columns columns);
+
   std::shared_ptr<const Contents> contents_;
 };
 

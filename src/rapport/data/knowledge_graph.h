@@ -1,6 +1,7 @@
 // Facts about items from outside: item — relation → entity.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -13,11 +14,15 @@
 
 namespace rapport::data {
 
+class Columns;
+class ColumnsBuilder;
+
 struct Triple {
   std::string head, relation, tail;
 };
 
-/// Of a source's triples, those that begin or end at an item. Immutable; cheap to copy; thread-safe.
+/// Of a source's triples, those that begin or end at an item. Immutable; cheap to copy;
+/// thread-safe.
 class KnowledgeGraph {
  public:
   struct Edge {
@@ -25,6 +30,8 @@ class KnowledgeGraph {
     std::int32_t relation = 0;
     std::int32_t entity = 0;
     bool from_item = true;  // false: entity — relation → item
+
+    auto operator<=>(const Edge&) const = default;
   };
 
   KnowledgeGraph();
@@ -32,7 +39,9 @@ class KnowledgeGraph {
   static Result<KnowledgeGraph> create(std::vector<Edge> edges, std::vector<std::string> relations,
                                        std::vector<std::string> entities, std::int64_t items);
 
+  /// Of edges.
   std::int64_t size() const;
+  /// Empty for an item that nothing is known of.
   std::span<const Edge> edges(ItemIndex item) const;
   std::string_view relation(std::int32_t relation) const;
   std::string_view entity(std::int32_t entity) const;
@@ -42,6 +51,12 @@ class KnowledgeGraph {
  private:
   friend class Dataset;
   struct Contents;
+  explicit KnowledgeGraph(std::shared_ptr<const Contents> contents)
+      : contents_(std::move(contents)) {}
+  /// As `write` left it, for a catalogue of `items`. Errors: kCorrupt.
+  static Result<KnowledgeGraph> read(const Columns& columns, std::int64_t items);
+  void write(ColumnsBuilder& builder) const;
+
   std::shared_ptr<const Contents> contents_;
 };
 

@@ -13,13 +13,16 @@
 
 namespace rapport::data {
 
+class Columns;
+class ColumnsBuilder;
+
 /// One user as a reader found it; "" where the source says nothing.
 struct Person {
-  std::string id;
-  std::string age_band;    // "18-24"
-  std::string gender;      // as the source has it: "F", "M"
-  std::string occupation;  // in words
-  std::string region;      // from the zip code: its first digit
+  std::string id = {};
+  std::string age_band = {};    // "18-24"
+  std::string gender = {};      // as the source has it: "F", "M"
+  std::string occupation = {};  // in words
+  std::string region = {};      // from the zip code: its first digit
 };
 
 /// Immutable once in a data set; cheap to copy; thread-safe.
@@ -37,6 +40,11 @@ class People {
  private:
   friend class Dataset;
   struct Contents;
+  explicit People(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
+  /// As `write` left it. Errors: kCorrupt.
+  static Result<People> read(const Columns& columns);
+  void write(ColumnsBuilder& builder) const;
+
   std::shared_ptr<const Contents> contents_;
 };
 
