@@ -63,12 +63,7 @@ void SystemRandom::fill(std::span<std::uint8_t> bytes) {
 void SeededRandom::fill(std::span<std::uint8_t> bytes) {
   const std::scoped_lock lock(mutex_);
   for (std::size_t start = 0; start < bytes.size(); start += 8) {
-    // SplitMix64 (Steele, Lea, Flood 2014).
-    state_ += 0x9e3779b97f4a7c15u;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
+    const std::uint64_t z = generator_.next();
     for (std::size_t i = 0; i < 8 && start + i < bytes.size(); ++i)
       bytes[start + i] = static_cast<std::uint8_t>(z >> (8 * i));
   }
