@@ -75,14 +75,58 @@ const std::vector<Phrase>& fillers() {
 // and tasks set on words that follow ("Translate: I'm vegetarian").
 bool opens_no_statement(std::string_view word) {
   return is_one_of(
-      word, {"if",       "what",      "what's",  "suppose",   "supposing", "imagine",   "pretend",
-             "assume",   "assuming",  "say",     "when",      "whenever",  "unless",    "would",
-             "should",   "could",     "can",     "do",        "does",      "did",       "am",
-             "is",       "are",       "was",     "were",      "why",       "how",       "who",
-             "where",    "which",     "whether", "roleplay",  "act",       "translate", "rewrite",
-             "rephrase", "correct",   "fix",     "summarise", "summarize", "explain",   "write",
-             "compose",  "proofread", "define",  "draft",     "complete",  "continue",  "repeat",
-             "classify", "analyse",   "analyze", "edit",      "paraphrase"});
+      word, {"if",       "what",      "what's",  "suppose",   "supposing",  "imagine",   "pretend",
+             "assume",   "assuming",  "say",     "when",      "whenever",   "unless",    "would",
+             "should",   "could",     "can",     "do",        "does",       "did",       "am",
+             "is",       "are",       "was",     "were",      "why",        "how",       "who",
+             "where",    "which",     "whether", "roleplay",  "act",        "translate", "rewrite",
+             "rephrase", "correct",   "fix",     "summarise", "summarize",  "explain",   "write",
+             "compose",  "proofread", "define",  "draft",     "complete",   "continue",  "repeat",
+             "classify", "analyse",   "analyze", "edit",      "paraphrase", "improve",   "shorten",
+             "polish",   "simplify"});
+}
+
+// First words of sentences that set a task on a text, which then follows.
+bool opens_text_task(std::string_view word) {
+  return is_one_of(word, {"translate", "rewrite", "rephrase", "correct", "fix", "summarise",
+                          "summarize", "proofread", "classify", "analyse", "analyze", "edit",
+                          "paraphrase", "improve", "shorten", "polish", "simplify"});
+}
+
+bool points_at_a_text(std::string_view word) {
+  return is_one_of(
+      word, {"this", "these", "following", "below", "text", "sentence", "sentences", "paragraph",
+             "passage", "email", "mail", "letter", "message", "essay", "grammar", "spelling"});
+}
+
+bool any_of(const std::vector<ClauseWord>& words, bool (*is)(std::string_view)) {
+  return std::any_of(words.begin(), words.end(),
+                     [is](const ClauseWord& word) { return is(word.folded); });
+}
+
+// "My sister says", "he wrote to me", but not "as I said": what follows is another's.
+bool reports_another(const std::vector<ClauseWord>& words) {
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (words[i - 1].folded != "i" &&
+        is_one_of(words[i].folded, {"said", "says", "wrote", "writes", "told", "tells", "asked",
+                                    "asks", "replied", "answered", "claims", "claimed"})) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// "Alice:" of a transcript, but not "Note:" or "About me:".
+bool names_a_speaker(const std::vector<ClauseWord>& words) {
+  return words.size() <= 2 && !any_of(words, [](std::string_view word) {
+           return is_one_of(word, {"note",        "notes", "important",  "ps",       "fyi",
+                                   "btw",         "info",  "hint",       "reminder", "context",
+                                   "background",  "diet",  "allergies",  "allergy",  "preference",
+                                   "preferences", "thing", "question",   "update",   "request",
+                                   "me",          "my",    "myself",     "also",     "please",
+                                   "remember",    "hi",    "hello",      "hey",      "language",
+                                   "style",       "way",   "correction", "profile",  "facts"});
+         });
 }
 
 // After "and" or "but", only such a word begins a clause of its own; "cats and dogs" stays
@@ -180,7 +224,11 @@ std::string without_quotations(std::string_view message) {
     std::size_t end = text.find('\n', line);
     if (end == std::string::npos) end = text.size();
     const std::size_t first = text.find_first_not_of(" \t", line);
-    if (first != std::string::npos && first < end && text[first] == '>') blank(line, end, '\n');
+    // Quoted mail, and comments of code that nobody fenced.
+    if (first != std::string::npos && first < end &&
+        (text[first] == '>' || text[first] == '#' || text.compare(first, 2, "//") == 0)) {
+      blank(line, end, '\n');
+    }
     line = end + 1;
   }
   return text;
@@ -220,6 +268,8 @@ std::vector<Clause> split_clauses(std::string_view message) {
   bool sentence_start = true;
   bool hypothetical = false;
   bool others_words = false;  // "Translate this:" makes all that follows somebody else's words
+  bool text_task = false;     // the sentence asks to do something to a text
+  bool text_is_near = false;  // and points at it
 
   const auto flush = [&](std::vector<ClauseWord> words, bool question) {
     if (words.empty()) return;
@@ -233,9 +283,13 @@ std::vector<Clause> split_clauses(std::string_view message) {
       std::vector<ClauseWord> rest = clause.words;
       drop_fillers(rest);
       hypothetical = !rest.empty() && opens_no_statement(rest.front().folded);
+      text_task = !rest.empty() && opens_text_task(rest.front().folded);
+      text_is_near = false;
       sentence_start = false;
     }
+    text_is_near = text_is_near || any_of(clause.words, points_at_a_text);
     clause.hypothetical = hypothetical || others_words;
+    clause.first = clause.first && !others_words;
     drop_fillers(clause.words);
     clauses.push_back(std::move(clause));
   };
@@ -258,11 +312,14 @@ std::vector<Clause> split_clauses(std::string_view message) {
         clause = {};
         continue;
       }
-      clause.push_back(std::move(words[i]));
+      clause.push_back(words[i]);
     }
     flush(std::move(clause), piece.stop == '?');
-    if (piece.stop == ':' && hypothetical) others_words = true;
+    const bool reported = reports_another(words);
+    if (piece.stop == ':' && (hypothetical || reported)) others_words = true;
+    if (reported || (piece.stop == ':' && names_a_speaker(words))) hypothetical = true;
     if (ends_sentence(piece.stop)) {
+      if (text_task && (text_is_near || piece.stop == '\n')) others_words = true;
       sentence_start = true;
       hypothetical = false;
     }

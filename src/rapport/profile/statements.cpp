@@ -278,6 +278,8 @@ constexpr Rule kRules[] = {
 
     {kRetraction, "diet", "", "i'm|im not|no longer? {diet}"},
     {kRetraction, "diet", "", "i am not|no longer? {diet}"},
+    {kRetraction, "diet", "", "i used to be {diet}"},
+    {kRetraction, "diet", "", "i stopped being {diet}"},
     {kRetraction, "likes", "", "i no longer like|love|enjoy {*6}"},
     {kRetraction, "lives in", "", "i no longer live in {*4}"},
     {kRetraction, "occupation", "", "i'm no longer a|an {occupation}"},
@@ -366,10 +368,18 @@ constexpr std::string_view kEndsFreeText =
 // it".
 constexpr std::string_view kNoFreeText =
     "it that this these those your you yours him her them what how when where if later tomorrow "
-    "back maybe a an the "
-    "to crazy again anytime whatever something anything everything nothing not";
+    "back maybe a an the to crazy again anytime whatever something anything everything nothing not "
+    "and or with around along much more less right enough yet before after option";
 // But these may begin one where it is not a name: "I love to cook", "I like the sea".
-constexpr std::string_view kFreeTextMayOpen = "a an the to everything";
+constexpr std::string_view kFreeTextMayOpen = "a an the to";
+// Unless one of these follows: "I like the second one", "I'm learning a lot", "I hate to say".
+constexpr std::string_view kPassing =
+    "first second third last next previous same other former latter way idea one option lot bit "
+    "say think know hear ask mention bother admit";
+// "Call me old-fashioned, but …", "I work at night": words that look like what is asked for.
+constexpr std::string_view kNoName =
+    "old old-fashioned stupid silly paranoid lazy ignorant picky weird names out today tonight";
+constexpr std::string_view kNoEmployer = "night nights home free hours myself weekends least";
 
 struct Match {
   std::string value;
@@ -442,6 +452,11 @@ class Matcher {
     const bool is_name = rule_.attribute == "name";
     if (is_in(first, kNoFreeText) && (is_name || !is_in(first, kFreeTextMayOpen)))
       return std::nullopt;
+    if (is_in(first, kFreeTextMayOpen) && word + 1 < words_.size() &&
+        is_in(words_[word + 1].folded, kPassing))
+      return std::nullopt;
+    if (is_name && is_in(first, kNoName)) return std::nullopt;
+    if (rule_.attribute == "works at" && is_in(first, kNoEmployer)) return std::nullopt;
     std::size_t end = word;
     while (end < words_.size() && end - word < most && !is_in(words_[end].folded, kEndsFreeText))
       ++end;
@@ -461,6 +476,9 @@ class Matcher {
         !is_in(words_[word].folded, kEndsFreeText)) {
       return std::nullopt;
     }
+    // "Reply in German to this mail" is one task and no lasting wish.
+    if (rule_.kind == kSetting && word < words_.size() && words_[word].folded == "to")
+      return std::nullopt;
     return Match{rule_.value.empty() ? std::move(value) : std::string(rule_.value), word};
   }
 
