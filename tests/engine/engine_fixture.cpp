@@ -1,5 +1,7 @@
 #include "engine_fixture.h"
 
+#include <future>
+
 namespace rapport::engine {
 namespace {
 
@@ -46,6 +48,20 @@ Error EngineTest::refused(ChatRequest request) {
   auto answer = respond_and_wait(*responder_, std::move(request));
   EXPECT_FALSE(answer);
   return answer ? Error{} : answer.error();
+}
+
+Result<Answer> EngineTest::answered_while(ChatRequest request,
+                                          const std::function<void()>& meanwhile) {
+  model_.hold_after(1);
+  std::promise<Result<Answer>> done;
+  responder_->respond(std::move(request),
+                      {.on_start = {}, .on_delta = {}, .on_done = [&](Result<Answer> answer) {
+                         done.set_value(std::move(answer));
+                       }});
+  model_.wait_until_held();
+  meanwhile();
+  model_.release();
+  return done.get_future().get();
 }
 
 std::vector<std::string> EngineTest::last_prompt() const {

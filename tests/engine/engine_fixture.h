@@ -24,6 +24,8 @@ class EngineTest : public ::testing::Test {
   ChatRequest conversation(const std::string& user, const std::vector<std::string>& lines) const;
   Answer answered(ChatRequest request);
   Error refused(ChatRequest request);
+  /// What comes of a request when `meanwhile` runs between two pieces of its answer.
+  Result<Answer> answered_while(ChatRequest request, const std::function<void()>& meanwhile);
   /// The texts that the model got last, as "role: content" lines.
   std::vector<std::string> last_prompt() const;
   std::vector<std::string> log_of(const std::string& user, const std::string& conversation);

@@ -242,6 +242,13 @@ TEST_F(Respond, ManyChoicesAreRecordedWithTheirOwnSeeds) {
   for (const auto& asked : model_.requests()) seeds.push_back(*asked.sampling.seed);
   EXPECT_THAT(seeds, ElementsAre(7, 8, 9));
   EXPECT_EQ(log_of("sam", answer.conversation).size(), 4u);
+
+  ChatRequest largest = request("sam", "Hello");
+  largest.n = 2;
+  largest.generate.sampling.seed = std::numeric_limits<std::int64_t>::max();
+  answered(std::move(largest));
+  EXPECT_EQ(model_.requests().back().sampling.seed, std::numeric_limits<std::int64_t>::min());
+
   EXPECT_EQ(refused([&] {
               ChatRequest many = request("sam", "Hello");
               many.n = 9;
@@ -255,7 +262,29 @@ TEST_F(Respond, AFailedGenerationLeavesNothingBehind) {
   model_.refuse(Error{ErrorCode::kUnsupported, "no images", "messages[0].content", "", {}});
   EXPECT_EQ(refused(request("sam", "I'm vegetarian")).param, "messages[0].content");
   EXPECT_TRUE(users_->facts("default", "sam", true)->empty());
+  EXPECT_TRUE(store_->users("", {})->empty()) << "nor is the user known";
+}
+
+TEST_F(Respond, ASettingChangedWhileAnAnswerIsWrittenIsKept) {
+  const auto answer = answered_while(request("sam", "Answer briefly. What is rice?"), [&] {
+    ASSERT_TRUE(users_->patch_settings("default", "sam", {{"degree", 0}, {"tone", "formal"}}));
+  });
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(profile::to_json(*users_->settings("default", "sam")),
+            (Json{{"tone", "formal"}, {"length", "brief"}, {"degree", 0}}));
+}
+
+TEST_F(Respond, AConversationDeletedWhileItsAnswerIsWrittenStaysDeleted) {
+  const Answer first = answered(request("sam", "My secret is rice"));
+  const auto late = answered_while(
+      conversation("sam", {"user: My secret is rice", "assistant: All right.",
+                           "user: I'm vegan. What is it?"}),
+      [&] { ASSERT_TRUE(store_->delete_conversation(pseudonym("sam"), first.conversation)); });
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(late.error().message, HasSubstr("deleted while"));
   EXPECT_TRUE(store_->conversations(pseudonym("sam"), {})->empty());
+  EXPECT_TRUE(users_->facts("default", "sam", true)->empty());
 }
 
 TEST_F(Respond, ACancelledAnswerIsRecordedAsFarAsItCame) {
@@ -305,6 +334,11 @@ TEST_F(Respond, LearnsImplicitSignalsFromADurableJob) {
   EXPECT_EQ(events->front().kind, "signal.message");
   EXPECT_EQ(events->front().data["words"], 5);
   EXPECT_EQ(events->front().data["question"], true);
+
+  const std::string conversation = jobs->front().payload["conversation"];
+  ASSERT_TRUE(store_->delete_conversation(pseudonym("sam"), conversation));
+  EXPECT_TRUE(observe_turns(jobs->front(), *store_)) << "there is nothing left to learn";
+  EXPECT_TRUE(store_->events(pseudonym("sam"), {})->empty());
 }
 
 class ShortContext : public EngineTest {};

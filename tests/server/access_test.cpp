@@ -106,6 +106,19 @@ TEST_F(AccessTest, AnApplicationNeverReachesAnothers) {
   EXPECT_EQ(server.get(facts, as_admin).json()["data"].size(), 1u);
 }
 
+TEST_F(AccessTest, AnApplicationMayAskWhyAnAnswerWasGeneric) {
+  Headers generic = bearer(kitchen);
+  generic.emplace_back("X-Rapport-Degree", "0");
+  const std::string id = chat(generic, "zoe").json()["id"];
+  const Received why = server.get("/v1/responses/" + id + "/explanation", bearer(kitchen));
+  EXPECT_EQ(why.status, 200) << why.body;
+  EXPECT_EQ(why.json()["degree"], 0);
+  const Received rated =
+      server.post("/v1/feedback", {{"response_id", id}, {"thumb", "up"}}, bearer(kitchen));
+  EXPECT_EQ(rated.status, 400);
+  EXPECT_EQ(rated.error("param"), "response_id");
+}
+
 TEST_F(AccessTest, ABoundKeySpeaksForItsUserWhateverTheRequestSays) {
   Headers headers = bearer(sam);
   headers.emplace_back("X-Rapport-User", "kim");

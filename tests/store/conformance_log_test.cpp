@@ -15,7 +15,8 @@ TEST_P(StoreConformance, AnExchangeLeavesAllItsParts) {
   clock_.advance(1min);
   Exchange exchange = sample_exchange(sam, "conv_1", 0);
   exchange.facts = {sample_fact(sam, "fact_1")};
-  exchange.settings = Json{{"default", {{"language", "de"}}}};
+  const Json settings = {{"default", {{"language", "de"}}}};
+  exchange.settings = becomes(settings);
   exchange.jobs = {sample_job("job_1")};
   ASSERT_TRUE(ok(store_->record_exchange(exchange)));
   reopen();
@@ -30,7 +31,7 @@ TEST_P(StoreConformance, AnExchangeLeavesAllItsParts) {
                                                                           {"created", now},
                                                                           {"updated", now}}));
   EXPECT_EQ(ids(value_of(store_->facts(sam, false))), std::vector<std::string>{"fact_1"});
-  EXPECT_EQ(value_of(store_->settings(sam)), *exchange.settings);
+  EXPECT_EQ(value_of(store_->settings(sam)), settings);
   EXPECT_EQ(ids(value_of(store_->jobs({}))), std::vector<std::string>{"job_1"});
   EXPECT_EQ(value_of(store_->user(sam)).last_seen, now);
 
@@ -66,6 +67,18 @@ TEST_P(StoreConformance, AConversationGrowsByTheNewTurnsOnly) {
   EXPECT_THAT(ids(value_of(store_->turns(sam, "conv_1", {.limit = 2, .offset = 1}))),
               ElementsAre("turn_0_a", "turn_1_q"));
   EXPECT_THAT(value_of(store_->turns(sam, "conv_1", {.offset = 4})), IsEmpty());
+}
+
+TEST_P(StoreConformance, ADeletedConversationDoesNotComeBackWithAnAnswerBegunBefore) {
+  const UserId sam = known("sam");
+  record(sam, "conv_1", 0);
+  Exchange late = sample_exchange(sam, "conv_1", 1);
+  late.conversation.turns = 4;
+  late.facts = {sample_fact(sam, "fact_1")};
+  ASSERT_TRUE(ok(store_->delete_conversation(sam, "conv_1")));
+  EXPECT_TRUE(fails(store_->record_exchange(late), ErrorCode::kNotFound, "deleted"));
+  EXPECT_THAT(value_of(store_->conversations(sam, {})), IsEmpty());
+  EXPECT_THAT(value_of(store_->facts(sam, true)), IsEmpty());
 }
 
 TEST_P(StoreConformance, ATurnIsRecordedOnce) {

@@ -1,6 +1,8 @@
 // Users, settings, facts.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "store_conformance.h"
 
 namespace rapport::store {
@@ -40,15 +42,15 @@ TEST_P(StoreConformance, UsersAreListedByAppLastSeenFirst) {
               ElementsAre("u_cid"));
 }
 
-TEST_P(StoreConformance, SettingsAreWhatWasLastPut) {
+TEST_P(StoreConformance, SettingsAreWhatTheyWereLastChangedTo) {
   const UserId sam = known("sam");
   EXPECT_EQ(value_of(store_->settings(sam)), Json::object());
   EXPECT_EQ(value_of(store_->settings("u_nobody")), Json::object());
 
   // The order of an application's own object is kept.
   const Json second = {{"work", {{"tone", "formal"}}}, {"default", {{"language", "español"}}}};
-  EXPECT_TRUE(ok(store_->put_settings(sam, {{"default", {{"tone", "warm"}}}})));
-  EXPECT_TRUE(ok(store_->put_settings(sam, second)));
+  EXPECT_TRUE(ok(store_->change_settings(sam, becomes({{"default", {{"tone", "warm"}}}}))));
+  EXPECT_EQ(value_of(store_->change_settings(sam, becomes(second))), second);
   reopen();
   EXPECT_EQ(value_of(store_->settings(sam)).dump(), second.dump());
   EXPECT_EQ(value_of(store_->settings(known("kim"))), Json::object());
@@ -56,9 +58,41 @@ TEST_P(StoreConformance, SettingsAreWhatWasLastPut) {
 
 TEST_P(StoreConformance, SettingsAreAnObjectOfAKnownUser) {
   EXPECT_TRUE(
-      fails(store_->put_settings("u_nobody", Json::object()), ErrorCode::kNotFound, "u_nobody"));
-  EXPECT_TRUE(fails(store_->put_settings(known("sam"), Json::array()), ErrorCode::kInvalidArgument,
-                    "array"));
+      fails(store_->change_settings("u_nobody", becomes({})), ErrorCode::kNotFound, "u_nobody"));
+  EXPECT_TRUE(fails(store_->change_settings(known("sam"), becomes(Json::array())),
+                    ErrorCode::kInvalidArgument, "array"));
+}
+
+TEST_P(StoreConformance, OfTwoChangesOfSettingsAtOnceNeitherIsLost) {
+  const UserId sam = known("sam");
+  constexpr int kEach = 50;
+  {
+    std::vector<std::jthread> threads;
+    for (const char* key : {"a", "b", "c", "d"}) {
+      threads.emplace_back([&, key] {
+        for (int i = 0; i < kEach; ++i) {
+          EXPECT_TRUE(ok(store_->change_settings(sam, [&](const Json& stored) -> Result<Json> {
+            Json more = stored;
+            more[key] = more.value(key, 0) + 1;
+            return more;
+          })));
+        }
+      });
+    }
+  }
+  const Json settings = value_of(store_->settings(sam));
+  for (const char* key : {"a", "b", "c", "d"}) EXPECT_EQ(settings.value(key, 0), kEach) << key;
+}
+
+TEST_P(StoreConformance, AChangeOfSettingsThatFailsWritesNothing) {
+  const UserId sam = known("sam");
+  EXPECT_TRUE(ok(store_->change_settings(sam, becomes({{"tone", "warm"}}))));
+  EXPECT_TRUE(fails(store_->change_settings(sam,
+                                            [](const Json&) -> Result<Json> {
+                                              return fail(ErrorCode::kInvalidArgument, "no such");
+                                            }),
+                    ErrorCode::kInvalidArgument, "no such"));
+  EXPECT_EQ(value_of(store_->settings(sam)), (Json{{"tone", "warm"}}));
 }
 
 TEST_P(StoreConformance, AFactComesBackAsItWasPut) {

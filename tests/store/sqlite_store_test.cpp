@@ -167,14 +167,14 @@ TEST_F(SqliteStoreTest, AWriteThatWaitedTooLongSaysForWhatAndWritesNothing) {
   const auto other_program = raw();
   ASSERT_TRUE(ok(other_program->execute("BEGIN IMMEDIATE")));
 
-  const auto busy = opened->put_settings("u_1", {{"default", {{"tone", "warm"}}}});
+  const auto busy = opened->change_settings("u_1", becomes({{"default", {{"tone", "warm"}}}}));
   EXPECT_TRUE(fails(busy, ErrorCode::kUnavailable, path_));
   EXPECT_EQ(busy.error().reason, "database_busy");
   EXPECT_TRUE(busy.error().retry_after);
   EXPECT_EQ(value_of(opened->settings("u_1")), Json::object()) << "readers do not wait";
 
   ASSERT_TRUE(ok(other_program->execute("COMMIT")));
-  EXPECT_TRUE(ok(opened->put_settings("u_1", {{"default", {{"tone", "warm"}}}})));
+  EXPECT_TRUE(ok(opened->change_settings("u_1", becomes({{"default", {{"tone", "warm"}}}}))));
 }
 
 TEST_F(SqliteStoreTest, TwoStoresOnOneFileSeeEachOthersWrites) {
@@ -195,7 +195,7 @@ void plant_canary(Store& store) {
   exchange.conversation.name = canary;
   for (Turn& turn : exchange.turns) turn.content = canary;
   exchange.prefix_hashes = {canary};
-  exchange.settings = Json{{"default", {{"instructions", canary}}}};
+  exchange.settings = becomes({{"default", {{"instructions", canary}}}});
   exchange.facts = {sample_fact("u_1", "fact_1")};
   exchange.facts[0].text = exchange.facts[0].value = exchange.facts[0].evidence = canary;
   exchange.trace->data = {{"prompt", canary}};
@@ -262,7 +262,7 @@ TEST_F(SqliteStoreTest, ATextMovedToAnotherRowIsRefusedByTheCodec) {
 TEST_F(SqliteStoreTest, AStoredDocumentThatIsNoJsonIsNamed) {
   const auto opened = store();
   ASSERT_TRUE(ok(opened->ensure_user("u_1", "default", "sam")));
-  ASSERT_TRUE(ok(opened->put_settings("u_1", {{"default", {{"tone", "warm"}}}})));
+  ASSERT_TRUE(ok(opened->change_settings("u_1", becomes({{"default", {{"tone", "warm"}}}}))));
   ASSERT_TRUE(ok(raw()->execute("UPDATE settings SET document = CAST('{' AS BLOB)")));
   EXPECT_TRUE(fails(opened->settings("u_1"), ErrorCode::kCorrupt, "settings.document of u_1"));
 }

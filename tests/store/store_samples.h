@@ -10,6 +10,11 @@
 
 namespace rapport::store {
 
+/// Whatever is stored becomes this.
+inline SettingsChange becomes(Json settings) {
+  return [settings = std::move(settings)](const Json&) -> Result<Json> { return settings; };
+}
+
 /// Fails with the error's sentence.
 template <typename T>
 ::testing::AssertionResult ok(const Result<T>& result) {

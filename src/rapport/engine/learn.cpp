@@ -41,18 +41,21 @@ Result<void> observe_turns(const store::Job& job, store::Store& store) {
   const std::string conversation = job.payload.value("conversation", "");
   std::vector<store::Event> events;
   for (const Json& wanted : job.payload.value("turns", Json::array())) {
-    TRY(const auto found,
-        store.turns(job.user, conversation, {1, wanted.value("index", std::int64_t{0})}));
+    const auto found =
+        store.turns(job.user, conversation, {1, wanted.value("index", std::int64_t{0})});
     // The user may have deleted the conversation meanwhile: then there is nothing to learn.
-    if (found.empty() || found.front().id != wanted.value("id", "")) continue;
-    TRY(Json json, base::parse_json(found.front().content, "turn " + found.front().id));
+    if (!found && found.error().code == ErrorCode::kNotFound) return {};
+    if (!found) return fail(found.error());
+    if (found->empty() || found->front().id != wanted.value("id", "")) continue;
+    const store::Turn& turn = found->front();
+    TRY(Json json, base::parse_json(turn.content, "turn " + turn.id));
     store::Event event;
-    event.id = "evt_" + found.front().id;
+    event.id = "evt_" + turn.id;
     event.user = job.user;
     event.kind = "signal.message";
     event.response_id = job.payload.value("response_id", "");
-    event.data = signals(language::ChatMessage{std::move(json)}.content(), found.front().created);
-    event.created = found.front().created;
+    event.data = signals(language::ChatMessage{std::move(json)}.content(), turn.created);
+    event.created = turn.created;
     events.push_back(std::move(event));
   }
   if (events.empty()) return {};

@@ -8,21 +8,6 @@
 namespace rapport::engine {
 namespace {
 
-// A statement that sets something becomes a patch of the settings, so that it is checked as a
-// form's entry is.
-Result<void> apply_settings(Recalled& recalled) {
-  for (const profile::Statement& statement : recalled.said) {
-    if (statement.kind != profile::StatementKind::kSetting) continue;
-    auto patched =
-        profile::patch_settings(recalled.settings, Json{{statement.attribute, statement.value}});
-    // A name too long for a setting is no reason to refuse the whole request.
-    if (!patched || *patched == recalled.settings) continue;
-    recalled.settings = *std::move(patched);
-    recalled.settings_changed.push_back(statement.attribute);
-  }
-  return {};
-}
-
 Result<void> learn_facts(Recalled& recalled, std::vector<store::Fact>& active,
                          const ChatRequest& request, const Place& place, base::UnixMillis now,
                          base::Random& random) {
@@ -38,6 +23,13 @@ Result<void> learn_facts(Recalled& recalled, std::vector<store::Fact>& active,
   return {};
 }
 
+// Of a user who speaks for the first time nothing is known; that is no error.
+Result<std::vector<store::Fact>> active_facts(store::Store& store, const store::UserId& user) {
+  auto facts = store.facts(user, false);
+  if (!facts && facts.error().code == ErrorCode::kNotFound) return std::vector<store::Fact>{};
+  return facts;
+}
+
 // Three bytes a token errs on the safe side for English and for accented text alike.
 std::int64_t estimated_tokens(const std::string& text) {
   return static_cast<std::int64_t>(text.size()) / 3 + 4;
@@ -45,20 +37,34 @@ std::int64_t estimated_tokens(const std::string& text) {
 
 }  // namespace
 
+profile::Settings with_statements(profile::Settings settings,
+                                  const std::vector<profile::Statement>& said,
+                                  std::vector<std::string>* changed) {
+  for (const profile::Statement& statement : said) {
+    if (statement.kind != profile::StatementKind::kSetting) continue;
+    // A patch, so that it is checked as a form's entry is.
+    auto patched = profile::patch_settings(settings, Json{{statement.attribute, statement.value}});
+    // A name too long for a setting is no reason to refuse the whole request.
+    if (!patched || *patched == settings) continue;
+    settings = *std::move(patched);
+    if (changed != nullptr) changed->push_back(statement.attribute);
+  }
+  return settings;
+}
+
 Result<Recalled> recall(const Permit& permit, const ChatRequest& request, const Place& place,
                         const profile::Settings& settings, store::Store& store,
                         const EngineOptions& options, base::UnixMillis now, base::Random& random,
                         std::vector<LeftOut>& left_out) {
   Recalled recalled;
   if (!permit.settings()) return recalled;
-  recalled.settings = settings;
   for (const store::Turn& turn : place.turns) {
     if (turn.role != "user") continue;
     TRY(Json json, base::parse_json(turn.content, "turn " + turn.id));
     const auto said = profile::find_statements(language::ChatMessage{std::move(json)}.content());
     recalled.said.insert(recalled.said.end(), said.begin(), said.end());
   }
-  TRY_VOID(apply_settings(recalled));
+  recalled.settings = with_statements(settings, recalled.said, &recalled.settings_changed);
   recalled.preferences = recalled.settings.effective(request.domain);
   if (!permit.profile()) {
     left_out.push_back(
@@ -66,9 +72,7 @@ Result<Recalled> recall(const Permit& permit, const ChatRequest& request, const 
     return recalled;
   }
 
-  TRY(std::vector<store::Fact> active, store.facts(place.conversation.user, false));
-  std::erase_if(active,
-                [](const store::Fact& f) { return f.status != store::FactStatus::kActive; });
+  TRY(std::vector<store::Fact> active, active_facts(store, place.conversation.user));
   TRY_VOID(learn_facts(recalled, active, request, place, now, random));
 
   // Newest first into the budget, then shown oldest first: the block's beginning stays the same

@@ -42,7 +42,10 @@ store::Exchange record(const Trace& trace, const Place& place, base::UnixMillis 
         extend_hash(place.last_hash, {Json::parse(exchange.turns.back().content)}));
   }
   if (!trace.recalled.settings_changed.empty()) {
-    exchange.settings = profile::to_json(trace.recalled.settings);
+    exchange.settings = [said = trace.recalled.said](const Json& stored) -> Result<Json> {
+      TRY(const profile::Settings current, profile::parse_settings(stored));
+      return profile::to_json(with_statements(current, said));
+    };
   }
   exchange.facts = trace.recalled.learned;
   exchange.exposure =

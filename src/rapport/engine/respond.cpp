@@ -30,6 +30,15 @@ void EngineOptions::describe(base::OptionSet& set) {
   set.add("engine.max_queued", max_queued, "requests that may wait for one of them", 1, 1'000'000);
 }
 
+namespace {
+
+// Wraps, because a client may send the largest seed there is.
+std::int64_t seed_of_choice(std::int64_t seed, std::size_t choice) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(seed) + choice);
+}
+
+}  // namespace
+
 struct Responder::Parts {
   EngineOptions options;
   store::Store& store;
@@ -107,7 +116,6 @@ Result<void> Responder::Flow::prepare() {
   trace.permit = permit(trace.who, settings, request.degree, by_default);
   begin_step("recall");
   if (trace.permit.keep_turns()) {
-    TRY_VOID(parts.store.ensure_user(trace.who.user, trace.who.app, trace.who.name));
     TRY(where, place(request, trace.who.user, parts.store, now, parts.random));
     trace.conversation = where.conversation.id;
   }
@@ -144,7 +152,7 @@ void Responder::Flow::generate() {
   for (std::size_t choice = 0; choice < n; ++choice) {
     language::GenerateRequest own = generate;
     // One seed for all would make n times the same answer.
-    if (own.sampling.seed) *own.sampling.seed += static_cast<std::int64_t>(choice);
+    if (own.sampling.seed) own.sampling.seed = seed_of_choice(*own.sampling.seed, choice);
     auto self = shared_from_this();
     parts.model.generate(
         std::move(own),
@@ -200,6 +208,9 @@ void Responder::Flow::finish() {
 Result<Answer> Responder::Flow::record_and_answer() {
   begin_step("");  // the time of this step cannot be in what it writes
   trace.completions = std::move(completions);
+  // Only now: a request that was refused on the way must not make its user known.
+  if (trace.permit.keep_turns())
+    TRY_VOID(parts.store.ensure_user(trace.who.user, trace.who.app, trace.who.name));
   TRY_VOID(parts.store.record_exchange(record(trace, where, parts.clock.now(), parts.random)));
   parts.jobs.wake();
 

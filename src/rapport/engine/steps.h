@@ -42,6 +42,11 @@ Result<Recalled> recall(const Permit& permit, const ChatRequest& request, const 
                         const EngineOptions& options, base::UnixMillis now, base::Random& random,
                         std::vector<LeftOut>& left_out);
 
+/// `settings` after what was said; names of the fields that are other now go to `changed`.
+profile::Settings with_statements(profile::Settings settings,
+                                  const std::vector<profile::Statement>& said,
+                                  std::vector<std::string>* changed = nullptr);
+
 /// Step 4. The style this answer gets; so far what the user set, with certainty.
 Choice decide(const Permit& permit, const Recalled& recalled);
 

@@ -88,12 +88,18 @@ Result<profile::Settings> Users::settings(const std::string& app, const std::str
 
 Result<profile::Settings> Users::patch_settings(const std::string& app, const std::string& name,
                                                 const Json& patch) {
-  TRY(const profile::Settings current, settings(app, name));
-  TRY(profile::Settings patched, profile::patch_settings(current, patch));
   TRY(const store::UserId user, id(app, name));
+  const auto change = [&patch](const Json& stored) -> Result<Json> {
+    TRY(const profile::Settings current, profile::parse_settings(stored));
+    TRY(const profile::Settings patched, profile::patch_settings(current, patch));
+    return profile::to_json(patched);
+  };
+  // What is refused must not make the user known.
+  TRY(const Json stored, store_.settings(user));
+  TRY_VOID(change(stored));
   TRY_VOID(store_.ensure_user(user, app, name));
-  TRY_VOID(store_.put_settings(user, profile::to_json(patched)));
-  return patched;
+  TRY(const Json changed, store_.change_settings(user, change));
+  return profile::parse_settings(changed);
 }
 
 Result<std::vector<store::Fact>> Users::facts(const std::string& app, const std::string& name,

@@ -26,8 +26,11 @@ Result<store::TraceRecord> visible_trace(const Services& services, const HttpReq
   }
   // An anonymous answer has no text of anybody in its trace, and its id cannot be guessed.
   if (trace->user.empty() || principal.role == store::KeyRole::kAdmin) return trace;
-  TRY(const store::User user, services.store.user(trace->user));
-  return user.app == app ? std::move(trace) : no_response(id);
+  const auto user = services.store.user(trace->user);
+  // Who was only ever answered at degree 0 is not kept: nor is there a text of theirs in it.
+  if (!user && user.error().code == ErrorCode::kNotFound) return trace;
+  if (!user) return fail(user.error());
+  return user->app == app ? std::move(trace) : no_response(id);
 }
 
 Result<HttpResponse> explain(const Services& services, const HttpRequest& request) {
@@ -40,12 +43,15 @@ Result<UserScope> rater(const Services& services, const HttpRequest& request,
                         const std::string& named, const std::string& response_id) {
   if (!named.empty() || !request.principal.bound_user.empty()) return user_scope(request, named);
   TRY(const store::TraceRecord trace, visible_trace(services, request, response_id));
-  if (trace.user.empty())
+  const Result<store::User> user = trace.user.empty()
+                                       ? Result<store::User>(fail(ErrorCode::kNotFound, ""))
+                                       : services.store.user(trace.user);
+  if (!user && user.error().code == ErrorCode::kNotFound)
     return fail(ErrorCode::kInvalidArgument,
-                "the response was an anonymous one: feedback is kept for users only",
+                "the response was given to nobody we keep: feedback is kept for users only",
                 "response_id");
-  TRY(const store::User user, services.store.user(trace.user));
-  return UserScope{user.app, user.name};
+  if (!user) return fail(user.error());
+  return UserScope{user->app, user->name};
 }
 
 Result<HttpResponse> add_feedback(const Services& services, const HttpRequest& request) {

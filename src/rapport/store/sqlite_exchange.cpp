@@ -39,7 +39,7 @@ Result<void> SqliteStore::record_exchange(const Exchange& exchange) {
     TRY_VOID(write_prefixes(connection, exchange));
     for (const Fact& fact : exchange.facts) TRY_VOID(write_fact(connection, fact, now));
     if (exchange.settings) {
-      TRY_VOID(write_settings(connection, conversation.user, *exchange.settings, now));
+      TRY_VOID(write_settings(connection, conversation.user, exchange.settings, now));
     }
     if (exchange.exposure) {
       TRY_VOID(write_exposure(connection, *exchange.exposure, conversation.id, now));
@@ -59,6 +59,12 @@ Result<void> SqliteStore::extend_conversation(Connection& connection, const Exch
                          "WHERE id = ? AND user = ?"));
   TRY_VOID(extend.bind(added, at, conversation.id, conversation.user).run());
   if (connection.changes() != 0) return {};
+  if (conversation.turns > added) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("conversation {} of user {} was deleted while its answer was written: "
+                            "nothing of the answer is kept",
+                            conversation.id, conversation.user));
+  }
 
   TRY(Statement insert,
       connection.prepare("INSERT INTO conversations (id, user, name, name_digest, turns, created, "

@@ -61,7 +61,7 @@ class SqliteStore final : public Store {
   Result<std::vector<User>> users(const std::string& app, Page page) override;
 
   Result<Json> settings(const UserId& user) override;
-  Result<void> put_settings(const UserId& user, const Json& settings) override;
+  Result<Json> change_settings(const UserId& user, const SettingsChange& change) override;
 
   Result<std::vector<Fact>> facts(const UserId& user, bool include_inactive) override;
   Result<Fact> fact(const UserId& user, const std::string& id) override;
@@ -112,8 +112,9 @@ class SqliteStore final : public Store {
 
   // Steps of a transaction; `at` fills in for a time of 0.
   Result<void> require_user(sqlite::Connection& connection, const UserId& user) const;
-  Result<void> write_settings(sqlite::Connection& connection, const UserId& user,
-                              const Json& settings, UnixMillis at) const;
+  Result<Json> read_settings(sqlite::Connection& connection, const UserId& user) const;
+  Result<Json> write_settings(sqlite::Connection& connection, const UserId& user,
+                              const SettingsChange& change, UnixMillis at) const;
   Result<void> write_fact(sqlite::Connection& connection, const Fact& fact, UnixMillis at) const;
   Result<void> write_job(sqlite::Connection& connection, const Job& job, UnixMillis at) const;
   Result<void> touch_user(sqlite::Connection& connection, const UserId& user, UnixMillis at) const;

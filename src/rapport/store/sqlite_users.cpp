@@ -86,24 +86,29 @@ Result<std::vector<User>> SqliteStore::users(const std::string& app, Page page) 
 }
 
 Result<Json> SqliteStore::settings(const UserId& user) {
-  return database_->read([&](Connection& connection) -> Result<Json> {
-    TRY(Statement row, connection.prepare("SELECT document FROM settings WHERE user = ?"));
-    TRY(std::optional<Json> found, row.bind(user).one([&](const Statement& at) {
-      return personal_->read_json(at, 0, {user, "settings", user, "document"});
-    }));
-    return found ? *std::move(found) : Json::object();
-  });
+  return database_->read(
+      [&](Connection& connection) -> Result<Json> { return read_settings(connection, user); });
 }
 
-Result<void> SqliteStore::put_settings(const UserId& user, const Json& settings) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+Result<Json> SqliteStore::change_settings(const UserId& user, const SettingsChange& change) {
+  return database_->write([&](Connection& connection) -> Result<Json> {
     TRY_VOID(require_user(connection, user));
-    return write_settings(connection, user, settings, clock_.now());
+    return write_settings(connection, user, change, clock_.now());
   });
 }
 
-Result<void> SqliteStore::write_settings(Connection& connection, const UserId& user,
-                                         const Json& settings, UnixMillis at) const {
+Result<Json> SqliteStore::read_settings(Connection& connection, const UserId& user) const {
+  TRY(Statement row, connection.prepare("SELECT document FROM settings WHERE user = ?"));
+  TRY(std::optional<Json> found, row.bind(user).one([&](const Statement& at) {
+    return personal_->read_json(at, 0, {user, "settings", user, "document"});
+  }));
+  return found ? *std::move(found) : Json::object();
+}
+
+Result<Json> SqliteStore::write_settings(Connection& connection, const UserId& user,
+                                         const SettingsChange& change, UnixMillis at) const {
+  TRY(const Json stored, read_settings(connection, user));
+  TRY(Json settings, change(stored));
   if (!settings.is_object()) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("settings are a JSON {}: they must be an object", settings.type_name()),
@@ -115,7 +120,8 @@ Result<void> SqliteStore::write_settings(Connection& connection, const UserId& u
                          "SET document = excluded.document, updated = excluded.updated"));
   upsert.bind(user);
   TRY_VOID(personal_->bind_json(upsert, {user, "settings", user, "document"}, settings));
-  return upsert.bind(at).run();
+  TRY_VOID(upsert.bind(at).run());
+  return settings;
 }
 
 }  // namespace rapport::store

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -130,6 +131,10 @@ struct Job {
   UnixMillis updated = 0;
 };
 
+/// A user's settings as they shall be, of those that are stored. Called while the store is locked
+/// for writing: must be quick and must not call the store.
+using SettingsChange = std::function<Result<Json>(const Json& stored)>;
+
 /// All that one answered request leaves behind; written in one transaction or not at all.
 struct Exchange {
   /// Created when its id is new. Its id is "" when no conversation is kept (then neither turns nor
@@ -140,8 +145,9 @@ struct Exchange {
   /// conversation. Stored under the index key: a hash that anyone can compute may be given.
   std::vector<std::string> prefix_hashes = {};
   std::vector<Fact> facts = {};  // upserted by id: new ones, and old ones now superseded
-  std::optional<Json> settings =
-      {};  // the user's whole new settings document, when a statement changed it
+  /// What a statement set; empty when none did. Not a document: the user may have changed other
+  /// settings while the answer was written.
+  SettingsChange settings = {};
   std::optional<Exposure> exposure = {};
   std::optional<TraceRecord> trace = {};
   std::vector<Job> jobs = {};
@@ -192,7 +198,9 @@ class Store {
   // Settings: one JSON document a user, {"default": {…}, "<domain>": {…}}; {} when none was set,
   // also of a user not known yet.
   virtual Result<Json> settings(const UserId& user) = 0;
-  virtual Result<void> put_settings(const UserId& user, const Json& settings) = 0;
+  /// Reads, changes and writes in one transaction, so that of two changes neither is lost. Returns
+  /// the settings as they are now; nothing is written when `change` fails.
+  virtual Result<Json> change_settings(const UserId& user, const SettingsChange& change) = 0;
 
   // Facts
   virtual Result<std::vector<Fact>> facts(const UserId& user,
@@ -223,8 +231,9 @@ class Store {
   /// Turns, prefix hashes, traces, exposures and the events about its responses go with it; facts
   /// learnt from it stay.
   virtual Result<void> delete_conversation(const UserId& user, const std::string& id) = 0;
-  /// The user must be known. kConflict, and nothing is written, when a turn or response id is
-  /// already stored: the exchange was recorded before.
+  /// The user must be known, and the conversation where it has more turns than the exchange brings
+  /// (kNotFound: it was deleted meanwhile). kConflict, and nothing is written, when a turn or
+  /// response id is already stored: the exchange was recorded before.
   virtual Result<void> record_exchange(const Exchange& exchange) = 0;
   virtual Result<TraceRecord> trace(const std::string& response_id) = 0;
   virtual Result<Exposure> exposure(const std::string& response_id) = 0;
