@@ -1,0 +1,25 @@
+// Data sets and scorers whose ranks can be worked out by hand.
+#pragma once
+
+#include <vector>
+
+#include "rapport/data/dataset.h"
+#include "rapport/evaluation/scorer.h"
+
+namespace rapport::evaluation {
+
+/// Users "user 0", … with these histories; items "item 0", … Weights and people as given, or none.
+data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
+                              std::int64_t items, std::vector<float> weights = {},
+                              std::vector<data::Person> people = {});
+
+/// Histories of 0 to 30 distinct items for this many users, the same for the same seed.
+data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64_t seed);
+
+/// Gives every user the same scores [items].
+Scorer same_for_all(std::vector<float> scores);
+
+/// Scores that depend on user, history and item, with many ties; the same in any company.
+Scorer hashed(std::int64_t items);
+
+}  // namespace rapport::evaluation
