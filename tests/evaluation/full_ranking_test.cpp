@@ -173,13 +173,18 @@ TEST(FullRanking, EachUserHasTheSameChanceToBeInASample) {
   for (const int times : drawn) EXPECT_NEAR(times, kSamples * 3 / 10, 102);
 }
 
-TEST(FullRanking, ReportsEachUserOnceAsItGoes) {
+TEST(FullRanking, ReportsHowFarItIs) {
   const data::Dataset dataset = random_dataset(150, 40, 9);
-  std::int64_t done = 0;
+  std::vector<std::int64_t> reported;
   FullRankingOptions options{.threads = 3, .block_bytes = 1'000};
-  options.progress = [&](std::int64_t users_done) { done += users_done; };
-  const FullRanking ranking = ranked(dataset, hashed(40), options);
-  EXPECT_EQ(done, static_cast<std::int64_t>(ranking.users.size()));
+  const auto users = static_cast<std::int64_t>(ranked(dataset, hashed(40)).users.size());
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    reported.push_back(done);
+    EXPECT_EQ(total, users);
+  };
+  ranked(dataset, hashed(40), options);
+  EXPECT_TRUE(std::ranges::is_sorted(reported));
+  EXPECT_EQ(reported.back(), users);
 }
 
 TEST(FullRanking, StopsAtTheScorersErrorAndReturnsIt) {

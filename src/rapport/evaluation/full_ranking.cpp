@@ -70,7 +70,8 @@ class Ranking {
       }
       if (options_.progress) {
         const std::scoped_lock lock(mutex_);
-        options_.progress(static_cast<std::int64_t>(tasks.size()));
+        done_ += static_cast<std::int64_t>(tasks.size());
+        options_.progress(done_, static_cast<std::int64_t>(tasks_.size()));
       }
     }
   }
@@ -108,7 +109,8 @@ class Ranking {
   FullRanking& result_;
   std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what follows, and of calls to progress
+  std::int64_t done_ = 0;
   std::optional<Error> error_;
 };
 

@@ -32,8 +32,8 @@ struct FullRankingOptions {
   /// Large enough that a model's product of matrices runs at its full speed, small enough that the
   /// scores are still in the cache when they are ranked.
   std::int64_t block_bytes = std::int64_t{8} << 20;
-  /// Called with the number of users done since the last call; from several threads, one at a time.
-  std::function<void(std::int64_t users)> progress = {};
+  /// Called after each block; from several threads, one at a time.
+  std::function<void(std::int64_t done, std::int64_t total)> progress = {};
 };
 
 struct RankedUser {
