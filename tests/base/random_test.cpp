@@ -79,7 +79,9 @@ TEST_P(AnyRandom, IdsHaveTheirFormUseTheirAlphabetAndNeverMeet) {
 INSTANTIATE_TEST_SUITE_P(Random, AnyRandom,
                          ::testing::Values(std::make_shared<SystemRandom>(),
                                            std::make_shared<SeededRandom>(7)),
-                         [](const auto& info) { return info.index == 0 ? "System" : "Seeded"; });
+                         [](const auto& tested) {
+                           return tested.index == 0 ? "System" : "Seeded";
+                         });
 
 }  // namespace
 }  // namespace rapport::base

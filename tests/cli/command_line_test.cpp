@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "rapport/cli/model_pull.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::cli {
@@ -129,6 +130,36 @@ TEST_F(Commands, AModelThatIsNoneIsRefused) {
   EXPECT_EQ(refused.status, 1);
   EXPECT_THAT(refused.err, HasSubstr("model.gguf"));
   EXPECT_FALSE(std::filesystem::exists(home_.file("home/models/model.gguf")));
+}
+
+// The real scripts of this source tree; what they would fetch is there already.
+TEST_F(Commands, AModelIsPulledByTheScriptsOfTheSourceTree) {
+  const Json pulled = json({"models", "pull", "all-minilm-l6-v2"});
+  EXPECT_EQ(pulled["name"], "all-minilm-l6-v2-f32");
+  EXPECT_TRUE(std::filesystem::exists(pulled["path"].get<std::string>()));
+}
+
+TEST_F(Commands, AWrongNameOfAModelToPullIsAnsweredWithAllNames) {
+  const Ran wrong = run({"models", "pull", "gemma-3-27b"});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("smollm2-135m-instruct, all-minilm-l6-v2, gemma-3-270m"));
+  EXPECT_THAT(wrong.err, HasSubstr("did you mean \"gemma-3-270m\"?"));
+}
+
+TEST(SourceTree, IsTheNearestFolderAboveTheProgramThatHasTheScripts) {
+  const testing::TemporaryDirectory root;
+  const std::filesystem::path tree = root.path() / "tree";
+  std::filesystem::create_directories(tree / "src" / "rapport");
+  std::filesystem::create_directories(tree / "scripts");
+  std::ofstream(tree / "scripts" / "setup") << "";
+  const auto found = source_tree(tree / "build" / "release" / "rapport");
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(*found, tree);
+
+  const auto installed = source_tree(root.path() / "bin" / "rapport");
+  ASSERT_FALSE(installed);
+  EXPECT_EQ(installed.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(installed.error().message, HasSubstr("rapport models import PATH"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "rapport/base/progress.h"
 #include "rapport/cli/application.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/cli/model_pull.h"
 #include "rapport/language/bert_import.h"
 #include "rapport/language/model_files.h"
 #include "rapport/language/quantize.h"
@@ -37,7 +38,7 @@ Result<void> list(Context& context) {
     print_json(context, {{"models", std::move(models)}, {"refused", std::move(refused)}});
     return {};
   }
-  if (listing.models.empty()) context.out << "no models: `scripts/models` makes the default ones\n";
+  if (listing.models.empty()) context.out << "no models: `make build` brings the default ones\n";
   for (const auto& file : listing.models) {
     context.out << fmt::format(
         "{:<36} {:<8} {:<14} {:>7.1f} M parameters  {:>7} tokens  {:>7.1f} MiB  {}\n", file.name,
@@ -122,11 +123,32 @@ Result<void> import_model(Context& context, const std::string& path, std::string
   return {};
 }
 
+// Where a package client brings it: among the models of the source tree, which `list` shows.
+Result<void> pull(Context& context, const std::string& name) {
+  std::error_code error;
+  TRY(const fs::path source, source_tree(fs::read_symlink("/proc/self/exe", error)));
+  TRY(const language::ModelFile file, pull_model(source, name));
+  if (context.json) {
+    print_json(context, to_json(file));
+  } else {
+    context.out << fmt::format("{}: {}, {:.1f} MiB, in {}\n", file.name, file.architecture,
+                               static_cast<double>(file.bytes) / (1 << 20), file.path.string());
+  }
+  return {};
+}
+
 }  // namespace
 
 void add_models(CommandLine& line) {
   CLI::App* group = line.add_group("models", "model files");
   line.run(line.add("list", "the models that can be named", "rapport models list", group), list);
+
+  auto name = std::make_shared<std::string>();
+  CLI::App* pulled = line.add("pull", "fetch a model that scripts/setup knows, by package client",
+                              "rapport models pull gemma-3-270m", group);
+  pulled->add_option("NAME", *name, "its name; a wrong one is answered with all of them")
+      ->required();
+  line.run(pulled, [name](Context& context) { return pull(context, *name); });
 
   struct Paths {
     std::string input, output, type = "q8_0";
