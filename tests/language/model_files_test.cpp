@@ -40,7 +40,13 @@ TEST_F(ModelFilesTest, ReadsWhatAModelSaysOfItself) {
   EXPECT_EQ(file->context_tokens, 8192);
   EXPECT_EQ(file->bytes, static_cast<std::int64_t>(fs::file_size(smollm2_path())));
   EXPECT_TRUE(file->has_chat_template);
+  EXPECT_FALSE(file->is_encoder);
   EXPECT_TRUE(check_chat_model(*file));
+
+  const auto embedder = read_model_file(test_model_path("all-minilm-l6-v2-f32.gguf"));
+  ASSERT_TRUE(embedder) << embedder.error().message;
+  EXPECT_TRUE(embedder->is_encoder);
+  EXPECT_EQ(check_chat_model(*embedder).error().code, ErrorCode::kUnsupported);
 }
 
 TEST_F(ModelFilesTest, RefusesWhatIsNoWholeModel) {

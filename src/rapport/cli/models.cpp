@@ -29,6 +29,11 @@ Json to_json(const language::ModelFile& file) {
           {"path", file.path.string()}};
 }
 
+const char* use_of(const language::ModelFile& file) {
+  if (file.is_encoder) return "embedding";
+  return file.has_chat_template ? "chat" : "no chat template";
+}
+
 Result<void> list(Context& context) {
   const auto listing = language::list_models(language::model_folders(context.home));
   if (context.json) {
@@ -43,8 +48,7 @@ Result<void> list(Context& context) {
     context.out << fmt::format(
         "{:<36} {:<8} {:<14} {:>7.1f} M parameters  {:>7} tokens  {:>7.1f} MiB  {}\n", file.name,
         file.architecture, file.quantization, static_cast<double>(file.parameters) / 1e6,
-        file.context_tokens, static_cast<double>(file.bytes) / (1 << 20),
-        file.has_chat_template ? "chat" : "embedding");
+        file.context_tokens, static_cast<double>(file.bytes) / (1 << 20), use_of(file));
   }
   for (const Error& error : listing.refused) context.err << "refused: " << error.message << '\n';
   return {};

@@ -110,6 +110,7 @@ Result<ModelFile> describe(const fs::path& path, const gguf_context* gguf) {
   file.parameters = count_parameters(gguf);
   file.context_tokens = integer_value(gguf, file.architecture + ".context_length");
   file.has_chat_template = !string_value(gguf, "tokenizer.chat_template").empty();
+  file.is_encoder = is_encoder(file.architecture);
   return file;
 }
 
@@ -225,7 +226,7 @@ Result<ModelFile> find_model(std::string_view name_or_path, const std::vector<fs
 }
 
 Result<void> check_chat_model(const ModelFile& file) {
-  if (is_encoder(file.architecture))
+  if (file.is_encoder)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{} is a text encoder ({}), not a chat model: configure it under "
                             "language.embedding",

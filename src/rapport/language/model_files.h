@@ -26,6 +26,7 @@ struct ModelFile {
   std::int64_t context_tokens = 0;  // that it was trained for; 0 unknown
   std::int64_t bytes = 0;           // on disk
   bool has_chat_template = false;
+  bool is_encoder = false;  // makes embeddings, cannot chat
 };
 
 /// Reads the header and checks that the file holds every tensor it announces. Errors: kNotFound;
