@@ -15,6 +15,24 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 
+# Products of matrices. libtorch brings OpenBLAS along; a server without libtorch still needs it.
+pkg_check_modules(openblas REQUIRED IMPORTED_TARGET GLOBAL openblas)
+add_library(openblas INTERFACE)
+target_link_libraries(openblas INTERFACE PkgConfig::openblas)
+
+# libtorch, for training only: Debian's, or your own through -DTorch_DIR=DIR/share/cmake/Torch.
+if(RAPPORT_TRAINING)
+  find_package(Torch QUIET)
+  if(NOT Torch_FOUND)
+    message(FATAL_ERROR "libtorch is not found: apt-get install libtorch-dev, or pass -DTorch_DIR=…, or build without "
+                        "training: -DRAPPORT_TRAINING=OFF")
+  endif()
+  message(STATUS "libtorch ${Torch_VERSION}")
+  add_library(libtorch INTERFACE)
+  target_include_directories(libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES})
+endif()
+
 # llama.cpp: prebuilt (scripts/setup) or the user's own, through LLAMA_DIR.
 if(NOT EXISTS "${LLAMA_DIR}/include/llama.h")
   message(FATAL_ERROR "llama.cpp is not in ${LLAMA_DIR}: run scripts/setup, or pass -DLLAMA_DIR=DIR with lib/ and include/")

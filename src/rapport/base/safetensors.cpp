@@ -265,6 +265,14 @@ Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
   return values;
 }
 
+Result<std::string> Safetensors::read_text(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() || found->second.dtype != "U8") {
+    return fail(ErrorCode::kCorrupt, fmt::format("{}: has no text \"{}\"", path_, name));
+  }
+  return read_bytes(found->second.begin, found->second.bytes);
+}
+
 SafetensorsWriter& SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
                                           std::span<const float> values) {
   return add_bytes(name, "F32", std::move(shape),

@@ -50,6 +50,8 @@ class Safetensors {
   /// that name or its shape is not `shape`; kUnsupported unless it is F32, F16 or BF16; kIo.
   Result<std::vector<float>> read_floats(std::string_view name,
                                          const std::vector<std::int64_t>& shape) const;
+  /// The bytes of one tensor of type U8, as text. Errors: kCorrupt; kIo.
+  Result<std::string> read_text(std::string_view name) const;
 
  private:
   Safetensors(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}

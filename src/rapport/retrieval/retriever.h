@@ -1,20 +1,20 @@
 // The seam of recommendation: a model that scores a batch of histories against the catalogue.
 //
-//   TRY(auto model, load_retriever("models/sasrec", dataset));
+//   TRY(auto model, load_retriever("models/sasrec", dataset));      // model_directory.h
 //   TRY(const auto best, top_items(*model, {.history = history}, 50, history));
 //
 // A new model is one .h/.cpp pair and one line in registry.cpp.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "rapport/base/json.h"
 #include "rapport/base/result.h"
+#include "rapport/base/safetensors.h"
 #include "rapport/data/dataset.h"
 #include "rapport/evaluation/scorer.h"
 
@@ -35,11 +35,17 @@ class Retriever {
   /// of another size than queries × items.
   Result<void> score(std::span<const Query> queries, std::span<float> scores) const;
 
+  /// What a model directory keeps of it: sizes and options as JSON, weights as tensors.
+  Json options() const { return do_options(); }
+  void save(base::SafetensorsWriter& writer) const { do_save(writer); }
+
  protected:
   explicit Retriever(std::int64_t items) : items_(items) {}
 
  private:
   virtual void do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
+  virtual Json do_options() const = 0;
+  virtual void do_save(base::SafetensorsWriter& writer) const = 0;
 
   std::int64_t items_;
 };
@@ -53,11 +59,5 @@ struct ScoredItem {
 Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
                                           std::int64_t k,
                                           std::span<const data::ItemIndex> excluded);
-
-/// Opens a model directory (model.json beside its weights). Errors: kNotFound; kCorrupt (checksum,
-/// shape); kUnsupported (written by a newer Rapport, or a kind this build does not know);
-/// kConflict when it was trained on another catalogue than `dataset`'s. Each says what to do.
-Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& directory,
-                                                  const data::Dataset& dataset);
 
 }  // namespace rapport::retrieval

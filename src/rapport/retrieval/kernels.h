@@ -1,0 +1,102 @@
+// The numerics that training and inference share: plain loops over rows of floats and OpenBLAS.
+//
+// All matrices are row-major; `stride` is floats from one row to the next. Nothing here allocates,
+// throws or starts a thread: callers split the work and bring the scratch memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace rapport::retrieval {
+
+/// OpenBLAS would start threads of its own inside each product; ours split rows instead, which
+/// keeps a whole step on one core's cache and waits once a step, not once a product. Idempotent.
+void use_one_blas_thread();
+
+/// C[m × n] = alpha · op(A) · op(B) + beta · C, op transposing where asked.
+struct Product {
+  std::int64_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false;
+  float alpha = 1, beta = 0;
+};
+void multiply(const Product& product, const float* a, std::int64_t stride_a, const float* b,
+              std::int64_t stride_b, float* c, std::int64_t stride_c);
+
+/// The largest of `count` values, -inf when there are none.
+float largest(const float* values, std::int64_t count);
+/// values[i] = exp(values[i] - shift), to 3e-7 relative; returns their sum.
+float exponentials(float* values, std::int64_t count, float shift);
+
+/// out[rows × width] = (x - mean) / sqrt(variance + epsilon) · weight + bias, row by row.
+void layer_norm(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
+                const float* bias, float epsilon, float* out);
+/// x[rows × width] = max(0, x + bias).
+void add_bias_relu(float* x, std::int64_t rows, std::int64_t width, const float* bias);
+/// x[rows × width] += bias.
+void add_bias(float* x, std::int64_t rows, std::int64_t width, const float* bias);
+
+/// Which elements a dropout keeps: a hash of (key, index), so that the backward pass, another
+/// number of threads or a resumed run sees the same choice without anything being stored.
+struct Dropout {
+  float probability = 0;  // of dropping, [0, 1)
+  std::uint32_t key = 0;
+};
+/// out[i] = x[i] · kept / (1 - probability) for element `first + i`; `out` may be `x`.
+void apply_dropout(const Dropout& dropout, std::uint32_t first, std::int64_t count, const float* x,
+                   float* out);
+/// sum[i] = residual[i] + dropout(x)[i].
+void add_with_dropout(const Dropout& dropout, std::int64_t count, const float* residual,
+                      const float* x, float* sum);
+
+/// Causal self-attention of one head over one sequence of `length` rows: query, key and value are
+/// [length × width] with `stride`. `probabilities` [length × length] receives the softmax before
+/// dropout (zero above the diagonal), for the backward pass; `scratch` holds attention_scratch
+/// floats. Source: Vaswani et al. 2017, section 3.2.1.
+struct AttentionHead {
+  const float* query = nullptr;
+  const float* key = nullptr;
+  const float* value = nullptr;
+  std::int64_t length = 0, width = 0, stride = 0;
+  Dropout dropout = {};
+  std::uint32_t first_element = 0;  // of the probabilities in the dropout's numbering
+};
+std::size_t attention_scratch(std::int64_t length);
+void attention_forward(const AttentionHead& head, float* out, std::int64_t stride_out,
+                       float* probabilities, float* scratch);
+/// The same for the newest row only, without dropout: `out` [width].
+void attend_last(const AttentionHead& head, float* out, float* scratch);
+/// Gradients of query, key and value are written (not added) with `stride_gradient`.
+void attention_backward(const AttentionHead& head, const float* probabilities,
+                        const float* out_gradient, std::int64_t stride_out, float* query_gradient,
+                        float* key_gradient, float* value_gradient, std::int64_t stride_gradient,
+                        float* scratch);
+
+/// Softmax cross-entropy against the whole catalogue, in chunks of rows, gradients in the same
+/// pass: the [rows × items] logits never exist, and nothing is computed twice.
+struct CrossEntropy {
+  std::int64_t rows = 0, items = 0, width = 0;
+  float scale = 1;  // of the gradients: 1 / positions of the batch for a mean loss
+};
+/// Rows taken at a time: as many as keep their logits near the core, some 4 MB.
+std::int64_t cross_entropy_chunk(std::int64_t items);
+/// Returns the sum over rows of -log softmax(hidden · embeddingᵀ)[target]. `hidden_gradient`
+/// [rows × width] is written, `embedding_gradient` [items × width] added to; `scratch` holds
+/// cross_entropy_chunk(items) × items floats.
+double cross_entropy(const CrossEntropy& problem, const float* hidden, const float* embedding,
+                     const std::int32_t* targets, float* hidden_gradient,
+                     float* embedding_gradient, float* scratch);
+
+/// One step of Adam on `count` parameters; L2 `weight_decay` joins the gradient, as in the paper's
+/// original form. Source: Kingma & Ba 2015.
+struct AdamStep {
+  float learning_rate = 1e-3f;
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float weight_decay = 0;
+  std::int64_t step = 1;  // from 1
+};
+/// `gradients` are summed first: one a shard of the batch.
+void adam(const AdamStep& step, std::int64_t count, std::span<const float* const> gradients,
+          float* parameters, float* first_moment, float* second_moment);
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,149 @@
+#include "rapport/retrieval/model_directory.h"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "rapport/base/digest.h"
+#include "rapport/base/files.h"
+#include "rapport/retrieval/training_curves.h"
+
+namespace rapport::retrieval {
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+constexpr const char* kDescription = "model.json";
+constexpr const char* kWeights = "weights.safetensors";
+constexpr const char* kCurves = "curves.svg";
+
+tl::unexpected<Error> corrupt(const std::filesystem::path& path, std::string_view fault) {
+  return fail(ErrorCode::kCorrupt,
+              fmt::format("{}: {}: train the model again", path.string(), fault));
+}
+
+tl::unexpected<Error> cannot(const std::string& what, const std::error_code& error) {
+  return fail(ErrorCode::kIo, fmt::format("{}: {}", what, error.message()));
+}
+
+/// Swaps the new folder in for the old one, so that there is always a whole one.
+Result<void> put_in_place(const std::filesystem::path& made, const std::filesystem::path& place) {
+  std::error_code error;
+  const std::filesystem::path old = place.string() + ".old";
+  std::filesystem::remove_all(old, error);
+  const bool replaces = std::filesystem::exists(place, error);
+  if (replaces) std::filesystem::rename(place, old, error);
+  if (error) return cannot("cannot move " + place.string() + " aside", error);
+  std::filesystem::rename(made, place, error);
+  if (error) {
+    const std::error_code why = error;
+    if (replaces) std::filesystem::rename(old, place, error);
+    return cannot("cannot rename " + made.string() + " to " + place.string(), why);
+  }
+  std::filesystem::remove_all(old, error);
+  return {};
+}
+
+}  // namespace
+
+Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
+                        const std::filesystem::path& directory) {
+  std::error_code error;
+  const bool is_there = std::filesystem::exists(directory, error) &&
+                        !std::filesystem::is_empty(directory, error);
+  if (is_there && !std::filesystem::exists(directory / kDescription, error))
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} exists and is not a model: name another --output",
+                            directory.string()));
+  const std::filesystem::path making = directory.string() + ".new";
+  std::filesystem::remove_all(making, error);
+  TRY_VOID(base::ensure_directory(making));
+
+  base::SafetensorsWriter writer;
+  fit.model->save(writer);
+  TRY_VOID(writer.write(making / kWeights));
+  TRY(const std::string checksum, base::sha256_file((making / kWeights).string()));
+  const Json description = {{"format", kFormat},
+                            {"kind", fit.model->kind()},
+                            {"options", fit.model->options()},
+                            {"training", fit.options},
+                            {"seed", fit.seed},
+                            {"data",
+                             {{"name", dataset.name()},
+                              {"users", dataset.users()},
+                              {"items", dataset.items()},
+                              {"interactions", dataset.interactions()},
+                              {"checksum", dataset.checksum()},
+                              {"catalogue_checksum", dataset.catalogue_checksum()}}},
+                            {"report", fit.report},
+                            {"weights", {{"file", kWeights}, {"sha256", checksum}}}};
+  if (fit.report.contains("curve") && !fit.report["curve"].empty())
+    TRY_VOID(base::write_file_atomically(making / kCurves, training_curves(fit.report["curve"])));
+  // Last, so that a folder with a description is whole.
+  TRY_VOID(base::write_file_atomically(making / kDescription, description.dump(2) + "\n"));
+  return put_in_place(making, directory);
+}
+
+Result<Json> read_model_description(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kDescription;
+  auto text = base::read_file(path, 16u << 20);
+  if (!text && text.error().code == ErrorCode::kNotFound)
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{} holds no model (no {}): make one with rapport train",
+                            directory.string(), kDescription));
+  if (!text) return fail(std::move(text).error());
+  auto json = base::parse_json(*text, path.string());
+  if (!json) return corrupt(path, json.error().message);
+  if (!json->is_object() || !json->contains("format") || !(*json)["format"].is_number_integer())
+    return corrupt(path, "it has no format");
+  if (const auto format = (*json)["format"].get<std::int64_t>(); format > kFormat)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: format {} is of a newer Rapport (this one reads {}): upgrade, or "
+                            "train the model again",
+                            path.string(), format, kFormat));
+  const auto has = [&](const char* name, Json::value_t type) {
+    return json->contains(name) && (*json)[name].type() == type;
+  };
+  if (!has("kind", Json::value_t::string) || !has("options", Json::value_t::object) ||
+      !has("data", Json::value_t::object) || !has("weights", Json::value_t::object))
+    return corrupt(path, "kind, options, data or weights is missing");
+  for (const char* name : {"catalogue_checksum", "name"}) {
+    if (!(*json)["data"].contains(name) || !(*json)["data"][name].is_string())
+      return corrupt(path, fmt::format("data.{} is missing", name));
+  }
+  if (!(*json)["weights"].contains("sha256") || !(*json)["weights"]["sha256"].is_string())
+    return corrupt(path, "weights.sha256 is missing");
+  return *std::move(json);
+}
+
+Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& directory,
+                                                  const data::Dataset& dataset) {
+  TRY(const Json description, read_model_description(directory));
+  const auto kind_name = description["kind"].get<std::string>();
+  const auto kind = find_retriever_kind(kind_name);
+  if (!kind)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: this build knows no model kind \"{}\": upgrade Rapport, or train "
+                            "another kind",
+                            directory.string(), kind_name));
+  if (description["data"]["catalogue_checksum"] != dataset.catalogue_checksum())
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} was trained on another catalogue ({}) than that of {}: name the "
+                            "data set it was trained on, or train it again",
+                            directory.string(), description["data"]["name"].get<std::string>(),
+                            dataset.name()));
+  const std::filesystem::path weights = directory / kWeights;
+  auto checksum = base::sha256_file(weights.string());
+  if (!checksum) return corrupt(weights, "cannot be read");
+  if (*checksum != description["weights"]["sha256"])
+    return corrupt(weights, "its checksum is not the one in model.json");
+  auto file = base::Safetensors::open(weights);
+  if (!file) return corrupt(weights, file.error().message);
+  auto model = (*kind)->load(description["options"], *file);
+  if (!model) return corrupt(directory, model.error().message);
+  if ((*model)->items() != dataset.items())
+    return corrupt(directory, fmt::format("it scores {} items of a catalogue of {}",
+                                          (*model)->items(), dataset.items()));
+  return *std::move(model);
+}
+
+}  // namespace rapport::retrieval

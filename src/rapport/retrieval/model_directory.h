@@ -1,0 +1,29 @@
+// A fitted model on disk: model.json (what it is, of which data, how good) beside its weights and
+// the curves of its training.
+//
+//   TRY_VOID(save_model(fit, dataset, "models/sasrec"));
+//   TRY(const auto model, load_retriever("models/sasrec", dataset));
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "rapport/retrieval/registry.h"
+
+namespace rapport::retrieval {
+
+/// Written beside `directory` and renamed: whole or not at all. Errors: kConflict when `directory`
+/// exists and is not a model; kIo.
+Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
+                        const std::filesystem::path& directory);
+
+/// model.json, checked for its form and version. Errors: as load_retriever, but for the weights.
+Result<Json> read_model_description(const std::filesystem::path& directory);
+
+/// Errors: kNotFound; kCorrupt (checksum, shape, not a model); kUnsupported (written by a newer
+/// Rapport, or of a kind this build does not know); kConflict when it was trained on another
+/// catalogue than `dataset`'s. Each names the directory and what to do.
+Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& directory,
+                                                  const data::Dataset& dataset);
+
+}  // namespace rapport::retrieval

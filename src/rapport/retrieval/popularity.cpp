@@ -1,0 +1,38 @@
+#include "rapport/retrieval/popularity.h"
+
+#include <algorithm>
+
+#include "rapport/data/leave_one_out.h"
+
+namespace rapport::retrieval {
+
+Popularity::Popularity(std::vector<float> counts)
+    : Retriever(static_cast<std::int64_t>(counts.size())), counts_(std::move(counts)) {}
+
+std::unique_ptr<Popularity> Popularity::fit(const data::Dataset& dataset) {
+  std::vector<float> counts(static_cast<std::size_t>(dataset.items()));
+  for (data::UserIndex user = 0; user < dataset.users(); ++user) {
+    for (const data::ItemIndex item : data::training_history(dataset, user))
+      counts[static_cast<std::size_t>(item)] += 1;
+  }
+  return std::make_unique<Popularity>(std::move(counts));
+}
+
+Result<std::unique_ptr<Retriever>> Popularity::load(const Json& options,
+                                                    const base::Safetensors& file) {
+  if (!options.is_object() || !options.contains("items") || !options["items"].is_number_integer())
+    return fail(ErrorCode::kCorrupt, "the options of popularity lack items");
+  TRY(std::vector<float> counts, file.read_floats("counts", {options["items"].get<std::int64_t>()}));
+  return std::make_unique<Popularity>(std::move(counts));
+}
+
+void Popularity::do_score(std::span<const Query> queries, std::span<float> scores) const {
+  for (std::size_t i = 0; i < queries.size(); ++i)
+    std::ranges::copy(counts_, scores.begin() + static_cast<std::ptrdiff_t>(i * counts_.size()));
+}
+
+void Popularity::do_save(base::SafetensorsWriter& writer) const {
+  writer.add("counts", {items()}, counts_);
+}
+
+}  // namespace rapport::retrieval

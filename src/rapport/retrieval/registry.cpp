@@ -1,0 +1,116 @@
+#include "rapport/retrieval/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "rapport/retrieval/popularity.h"
+#include "rapport/retrieval/sasrec.h"
+#include "rapport/retrieval/sasrec_options.h"
+#ifdef RAPPORT_TRAINING
+#include "rapport/retrieval/training/fit_sasrec.h"
+#endif
+
+namespace rapport::retrieval {
+namespace {
+
+Result<Fit> fit_popularity(const data::Dataset& dataset, const Assignments& assignments,
+                           const FitContext& context) {
+  base::OptionSet none;
+  TRY_VOID(assign_options(none, assignments));
+  Fit fit;
+  fit.model = Popularity::fit(dataset);
+  fit.seed = context.seed;
+  return fit;
+}
+
+Json popularity_options() {
+  return Json::array();
+}
+
+Json sasrec_options() {
+  SasrecOptions options;
+  base::OptionSet set;
+  options.describe(set);
+  return options_as_json(set);
+}
+
+#ifdef RAPPORT_TRAINING
+constexpr bool kTrainingIsBuilt = true;
+constexpr auto kFitSasrec = &fit_sasrec;
+#else
+constexpr bool kTrainingIsBuilt = false;
+constexpr decltype(RetrieverKind::fit) kFitSasrec = nullptr;
+#endif
+
+constexpr RetrieverKind kKinds[] = {
+    {.name = "popularity",
+     .summary = "how often each item was taken; the same for everybody",
+     .source = "Cremonesi, Koren & Turrin 2010",
+     .options = popularity_options,
+     .fit = fit_popularity,
+     .load = Popularity::load},
+    {.name = "sasrec",
+     .summary = "self-attention over the history, full softmax cross-entropy",
+     .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",
+     .needs_libtorch = true,
+     .options = sasrec_options,
+     .fit = kFitSasrec,
+     .load = Sasrec::load},
+};
+
+}  // namespace
+
+std::span<const RetrieverKind> retriever_kinds() {
+  return kKinds;
+}
+
+Result<const RetrieverKind*> find_retriever_kind(std::string_view name) {
+  std::vector<std::string> names;
+  for (const RetrieverKind& kind : kKinds) {
+    if (kind.name == name) return &kind;
+    names.emplace_back(kind.name);
+  }
+  const std::string near = base::nearest(name, names);
+  return fail(ErrorCode::kNotFound,
+              fmt::format("there is no model \"{}\"{}: choose from {}", name,
+                          near.empty() ? "" : fmt::format(" (did you mean {}?)", near),
+                          fmt::join(names, ", ")),
+              "model");
+}
+
+bool training_is_built() {
+  return kTrainingIsBuilt;
+}
+
+Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
+                          const Assignments& assignments, const FitContext& context) {
+  TRY(const RetrieverKind* const kind, find_retriever_kind(name));
+  if (kind->fit == nullptr)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("this build cannot train {}: it was made without libtorch "
+                            "(-DRAPPORT_TRAINING=OFF); it serves models trained elsewhere",
+                            name),
+                "model");
+  return kind->fit(dataset, assignments, context);
+}
+
+Json options_as_json(const base::OptionSet& set) {
+  Json list = Json::array();
+  for (const base::OptionSet::Option& option : set.options()) {
+    Json entry = {
+        {"key", option.key}, {"default", base::OptionSet::value(option)}, {"help", option.help}};
+    if (option.bounded) {
+      entry["minimum"] = option.minimum;
+      entry["maximum"] = option.maximum;
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Result<void> assign_options(base::OptionSet& set, const Assignments& assignments) {
+  for (const auto& [key, value] : assignments) TRY_VOID(set.assign(key, value, "--set"));
+  return {};
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,46 @@
+#include "rapport/retrieval/retriever.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "rapport/evaluation/top_k.h"
+
+namespace rapport::retrieval {
+
+Result<void> Retriever::score(std::span<const Query> queries, std::span<float> scores) const {
+  if (scores.size() != queries.size() * static_cast<std::size_t>(items_))
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} scores do not hold {} queries × {} items", scores.size(),
+                            queries.size(), items_),
+                "scores");
+  for (const Query& query : queries) {
+    for (const data::ItemIndex item : query.history) {
+      if (item < 0 || item >= items_)
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("item {} is not in the catalogue of {}", item, items_), "history");
+    }
+  }
+  do_score(queries, scores);
+  return {};
+}
+
+Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
+                                          std::int64_t k,
+                                          std::span<const data::ItemIndex> excluded) {
+  std::vector<float> scores(static_cast<std::size_t>(model.items()));
+  TRY_VOID(model.score({&query, 1}, scores));
+  for (const data::ItemIndex item : excluded) {
+    if (item >= 0 && item < model.items())
+      scores[static_cast<std::size_t>(item)] = -std::numeric_limits<float>::infinity();
+  }
+  std::vector<data::ItemIndex> best;
+  evaluation::top_k(scores, k, best);
+  std::vector<ScoredItem> found;
+  found.reserve(best.size());
+  for (const data::ItemIndex item : best)
+    found.push_back({item, scores[static_cast<std::size_t>(item)]});
+  return found;
+}
+
+}  // namespace rapport::retrieval

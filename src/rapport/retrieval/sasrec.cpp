@@ -1,0 +1,254 @@
+#include "rapport/retrieval/sasrec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "rapport/retrieval/kernels.h"
+
+namespace rapport::retrieval {
+namespace {
+
+/// Positions encoded at a time: their activations, some 20 floats a position and dimension, then
+/// stay in the second-level cache.
+constexpr std::int64_t kPositionsAtOnce = 2048;
+
+/// Lays the parts one behind the other and remembers where.
+class Layout {
+ public:
+  std::int64_t add(std::string name, std::vector<std::int64_t> shape) {
+    std::int64_t size = 1;
+    for (const std::int64_t extent : shape) size *= extent;
+    const std::int64_t offset = weights_.total;
+    weights_.places.push_back({std::move(name), std::move(shape), offset, size});
+    weights_.total += size;
+    return offset;
+  }
+  SasrecWeights& weights() { return weights_; }
+
+ private:
+  SasrecWeights weights_;
+};
+
+}  // namespace
+
+Result<void> SasrecShape::check() const {
+  const auto within = [](std::string_view what, std::int64_t value, std::int64_t minimum,
+                         std::int64_t maximum) -> Result<void> {
+    if (value >= minimum && value <= maximum) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is {}: expected {} to {}", what, value, minimum, maximum),
+                std::string(what));
+  };
+  TRY_VOID(within("items", items, 1, std::int64_t{1} << 30));
+  TRY_VOID(within("dimension", dimension, 1, 4096));
+  TRY_VOID(within("blocks", blocks, 1, 64));
+  TRY_VOID(within("heads", heads, 1, dimension));
+  TRY_VOID(within("max_length", max_length, 1, 8192));
+  if (dimension % heads != 0)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("heads is {}: expected a divisor of dimension, {}", heads, dimension),
+                "heads");
+  return {};
+}
+
+Json SasrecShape::to_json() const {
+  return {{"items", items},
+          {"dimension", dimension},
+          {"blocks", blocks},
+          {"heads", heads},
+          {"max_length", max_length}};
+}
+
+Result<SasrecShape> SasrecShape::from_json(const Json& json) {
+  SasrecShape shape;
+  const std::pair<const char*, std::int64_t*> fields[] = {{"items", &shape.items},
+                                                          {"dimension", &shape.dimension},
+                                                          {"blocks", &shape.blocks},
+                                                          {"heads", &shape.heads},
+                                                          {"max_length", &shape.max_length}};
+  for (const auto& [name, field] : fields) {
+    if (!json.is_object() || !json.contains(name) || !json[name].is_number_integer())
+      return fail(ErrorCode::kCorrupt, fmt::format("the options of sasrec lack {}", name));
+    *field = json[name].get<std::int64_t>();
+  }
+  if (auto checked = shape.check(); !checked)
+    return fail(ErrorCode::kCorrupt, std::move(checked).error().message);
+  return shape;
+}
+
+SasrecWeights sasrec_weights(const SasrecShape& shape) {
+  Layout layout;
+  const std::int64_t d = shape.dimension;
+  SasrecWeights& weights = layout.weights();
+  weights.item_embedding = layout.add("item_embedding", {shape.items, d});
+  weights.position_embedding = layout.add("position_embedding", {shape.max_length, d});
+  for (std::int64_t i = 0; i < shape.blocks; ++i) {
+    const std::string block = fmt::format("blocks.{}.", i);
+    const auto add = [&](const char* name, std::vector<std::int64_t> extents) {
+      return layout.add(block + name, std::move(extents));
+    };
+    // Braces evaluate in order, so the file has the parts in the order they are applied.
+    weights.blocks.push_back(SasrecBlock{add("attention_norm.weight", {d}),
+                                         add("attention_norm.bias", {d}),
+                                         add("query_key_value.weight", {d, 3 * d}),
+                                         add("query_key_value.bias", {3 * d}),
+                                         add("output.weight", {d, d}),
+                                         add("output.bias", {d}),
+                                         add("feed_forward_norm.weight", {d}),
+                                         add("feed_forward_norm.bias", {d}),
+                                         add("feed_forward.0.weight", {d, d}),
+                                         add("feed_forward.0.bias", {d}),
+                                         add("feed_forward.1.weight", {d, d}),
+                                         add("feed_forward.1.bias", {d})});
+  }
+  weights.final_norm_weight = layout.add("final_norm.weight", {d});
+  weights.final_norm_bias = layout.add("final_norm.bias", {d});
+  return std::move(weights);
+}
+
+void PackedSequences::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
+  const auto length = std::min(static_cast<std::int64_t>(sequence.size()), max_length);
+  const auto newest = sequence.last(static_cast<std::size_t>(length));
+  items.insert(items.end(), newest.begin(), newest.end());
+  for (std::int64_t i = 0; i < length; ++i)
+    positions.push_back(static_cast<std::int32_t>(max_length - length + i));
+  offsets.push_back(offsets.back() + length);
+}
+
+Sasrec::Sasrec(const SasrecShape& shape, std::vector<float> weights)
+    : Retriever(shape.items),
+      shape_(shape),
+      layout_(sasrec_weights(shape)),
+      weights_(std::move(weights)) {
+  assert(weights_.size() == static_cast<std::size_t>(layout_.total));
+  use_one_blas_thread();
+}
+
+Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
+                                                const base::Safetensors& file) {
+  TRY(const SasrecShape shape, SasrecShape::from_json(options));
+  const SasrecWeights layout = sasrec_weights(shape);
+  std::vector<float> weights;
+  weights.reserve(static_cast<std::size_t>(layout.total));
+  for (const WeightPlace& place : layout.places) {
+    TRY(const std::vector<float> values, file.read_floats(place.name, place.shape));
+    weights.insert(weights.end(), values.begin(), values.end());
+  }
+  return std::make_unique<Sasrec>(shape, std::move(weights));
+}
+
+void Sasrec::do_save(base::SafetensorsWriter& writer) const {
+  for (const WeightPlace& place : layout_.places)
+    writer.add(place.name, place.shape,
+               {at(place.offset), static_cast<std::size_t>(place.size)});
+}
+
+void Sasrec::do_score(std::span<const Query> queries, std::span<float> scores) const {
+  std::vector<float> hidden(queries.size() * static_cast<std::size_t>(shape_.dimension));
+  encode(queries, hidden);
+  multiply({.m = static_cast<std::int64_t>(queries.size()),
+            .n = shape_.items,
+            .k = shape_.dimension,
+            .transpose_b = true},
+           hidden.data(), shape_.dimension, at(layout_.item_embedding), shape_.dimension,
+           scores.data(), shape_.items);
+}
+
+void Sasrec::encode(std::span<const Query> queries, std::span<float> hidden) const {
+  const auto d = static_cast<std::size_t>(shape_.dimension);
+  assert(hidden.size() == queries.size() * d);
+  for (std::size_t begin = 0; begin < queries.size();) {
+    PackedSequences batch;
+    std::size_t end = begin;
+    for (; end < queries.size() && (end == begin || batch.size() < kPositionsAtOnce); ++end)
+      batch.add(queries[end].history, shape_.max_length);
+    encode_packed(batch, hidden.subspan(begin * d, (end - begin) * d));
+    begin = end;
+  }
+}
+
+/// The last block and what follows it are computed for each sequence's newest position only:
+/// nothing else of them is read.
+void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden) const {
+  const std::int64_t d = shape_.dimension, n = batch.sequences(), size = batch.size();
+  std::fill(hidden.begin(), hidden.end(), 0.0f);
+  if (size == 0) return;
+  const auto floats = [](std::int64_t rows, std::int64_t width) {
+    return std::vector<float>(static_cast<std::size_t>(rows * width));
+  };
+
+  std::vector<float> h = floats(size, d), normed = floats(size, d), qkv = floats(size, 3 * d);
+  const float root = std::sqrt(static_cast<float>(d));
+  for (std::int64_t i = 0; i < size; ++i) {
+    const float* const item =
+        at(layout_.item_embedding + batch.items[static_cast<std::size_t>(i)] * d);
+    const float* const position =
+        at(layout_.position_embedding + batch.positions[static_cast<std::size_t>(i)] * d);
+    float* const row = h.data() + i * d;
+    for (std::int64_t j = 0; j < d; ++j) row[j] = item[j] * root + position[j];
+  }
+
+  std::int64_t longest = 0;
+  for (std::int64_t s = 0; s < n; ++s)
+    longest = std::max(longest, batch.offsets[static_cast<std::size_t>(s) + 1] -
+                                    batch.offsets[static_cast<std::size_t>(s)]);
+  std::vector<float> probabilities = floats(longest, longest);
+  std::vector<float> scratch(attention_scratch(longest));
+  const std::int64_t width = d / shape_.heads;
+
+  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+    const SasrecBlock& block = layout_.blocks[b];
+    const bool last = b + 1 == layout_.blocks.size();
+    layer_norm(h.data(), size, d, at(block.attention_norm_weight), at(block.attention_norm_bias),
+               kSasrecNormEpsilon, normed.data());
+    multiply({.m = size, .n = 3 * d, .k = d}, normed.data(), d, at(block.query_key_value_weight),
+             3 * d, qkv.data(), 3 * d);
+    add_bias(qkv.data(), size, 3 * d, at(block.query_key_value_bias));
+
+    const std::int64_t rows = last ? n : size;
+    std::vector<float> attended = floats(rows, d), residual = floats(rows, d);
+    for (std::int64_t s = 0; s < n; ++s) {
+      const std::int64_t begin = batch.offsets[static_cast<std::size_t>(s)];
+      const std::int64_t length = batch.offsets[static_cast<std::size_t>(s) + 1] - begin;
+      if (length == 0) continue;
+      if (last) std::copy_n(h.data() + (begin + length - 1) * d, d, residual.data() + s * d);
+      for (std::int64_t head = 0; head < shape_.heads; ++head) {
+        const float* const query = qkv.data() + begin * 3 * d + head * width;
+        if (last) {
+          attend_last({query, query + d, query + 2 * d, length, width, 3 * d},
+                      attended.data() + s * d + head * width, scratch.data());
+        } else {
+          attention_forward({query, query + d, query + 2 * d, length, width, 3 * d},
+                            attended.data() + begin * d + head * width, d, probabilities.data(),
+                            scratch.data());
+        }
+      }
+    }
+    if (!last) residual.swap(h);
+    // residual += attended · output; then the feed-forward on top.
+    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.output_weight),
+             d, residual.data(), d);
+    add_bias(residual.data(), rows, d, at(block.output_bias));
+    layer_norm(residual.data(), rows, d, at(block.feed_forward_norm_weight),
+               at(block.feed_forward_norm_bias), kSasrecNormEpsilon, normed.data());
+    multiply({.m = rows, .n = d, .k = d}, normed.data(), d, at(block.inner_weight), d,
+             attended.data(), d);
+    add_bias_relu(attended.data(), rows, d, at(block.inner_bias));
+    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.outer_weight), d,
+             residual.data(), d);
+    add_bias(residual.data(), rows, d, at(block.outer_bias));
+    h.swap(residual);
+  }
+  layer_norm(h.data(), n, d, at(layout_.final_norm_weight), at(layout_.final_norm_bias),
+             kSasrecNormEpsilon, normed.data());
+  for (std::int64_t s = 0; s < n; ++s) {
+    const auto at_s = static_cast<std::size_t>(s);
+    if (batch.offsets[at_s + 1] == batch.offsets[at_s]) continue;  // stays zero
+    std::copy_n(normed.data() + s * d, d, hidden.data() + s * d);
+  }
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,23 @@
+// Operations of our own for libtorch's autograd: forward and backward by the kernels of kernels.h.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "rapport/retrieval/kernels.h"
+
+namespace rapport::retrieval {
+
+/// x with a share of its elements dropped and the rest scaled up.
+torch::Tensor dropped(const torch::Tensor& x, const Dropout& dropout);
+
+/// residual + dropped(x): one pass instead of three.
+torch::Tensor add_dropped(const torch::Tensor& residual, const torch::Tensor& x,
+                          const Dropout& dropout);
+
+/// Causal self-attention within each of the sequences that lie end to end in
+/// query_key_value [positions × 3d]: query, key and value side by side, each [heads × d/heads].
+/// `offsets` [sequences + 1], int64. Returns [positions × d].
+torch::Tensor packed_attention(const torch::Tensor& query_key_value, const torch::Tensor& offsets,
+                               std::int64_t heads, const Dropout& dropout);
+
+}  // namespace rapport::retrieval

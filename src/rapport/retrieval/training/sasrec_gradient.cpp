@@ -1,0 +1,135 @@
+#include "rapport/retrieval/training/sasrec_gradient.h"
+
+#include <cmath>
+
+#include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/training/autograd.h"
+
+namespace rapport::retrieval {
+namespace {
+
+using torch::Tensor;
+
+/// The blocks' weights as autograd sees them: leaves that share memory with the flat arrays, so
+/// that backward adds into `gradients` without a copy.
+class Leaves {
+ public:
+  Leaves(const float* weights, float* gradients, std::int64_t dimension)
+      : weights_(weights), gradients_(gradients), dimension_(dimension) {}
+
+  Tensor vector(std::int64_t offset, std::int64_t width) { return leaf(offset, {width}); }
+  Tensor vector(std::int64_t offset) { return vector(offset, dimension_); }
+  Tensor matrix(std::int64_t offset, std::int64_t columns) {
+    return leaf(offset, {dimension_, columns});
+  }
+
+ private:
+  Tensor leaf(std::int64_t offset, at::IntArrayRef shape) {
+    // from_blob takes no const; nothing writes to a leaf here.
+    Tensor tensor = torch::from_blob(const_cast<float*>(weights_) + offset, shape);
+    tensor.set_requires_grad(true);
+    tensor.mutable_grad() = torch::from_blob(gradients_ + offset, shape);
+    return tensor;
+  }
+
+  const float* weights_;
+  float* gradients_;
+  std::int64_t dimension_;
+};
+
+/// Keys of the dropouts of one batch, each another.
+class Keys {
+ public:
+  explicit Keys(std::uint64_t key) : state_(key) {}
+  std::uint32_t next() {
+    state_ += 0x9e3779b97f4a7c15u;  // SplitMix64
+    std::uint64_t x = state_;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return static_cast<std::uint32_t>(x >> 32);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace
+
+SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout)
+    : shape_(shape),
+      layout_(sasrec_weights(shape)),
+      dropout_(static_cast<float>(dropout)),
+      scratch_(static_cast<std::size_t>(cross_entropy_chunk(shape.items) * shape.items)) {
+  use_one_blas_thread();
+}
+
+double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> weights, float scale,
+                           std::uint64_t key, std::span<float> gradients) {
+  const std::int64_t d = shape_.dimension, size = batch.sequences.size();
+  if (size == 0) return 0;
+  Keys keys(key);
+  const auto dropout = [&] { return Dropout{dropout_, keys.next()}; };
+  const float root = std::sqrt(static_cast<float>(d));
+  const float* const items = weights.data() + layout_.item_embedding;
+  const float* const positions = weights.data() + layout_.position_embedding;
+
+  // Item and position embeddings: looked up here, their gradient scattered below.
+  Tensor embedded = torch::empty({size, d});
+  float* const rows = embedded.data_ptr<float>();
+  for (std::int64_t i = 0; i < size; ++i) {
+    const float* const item = items + batch.sequences.items[static_cast<std::size_t>(i)] * d;
+    const float* const position =
+        positions + batch.sequences.positions[static_cast<std::size_t>(i)] * d;
+    for (std::int64_t j = 0; j < d; ++j) rows[i * d + j] = item[j] * root + position[j];
+  }
+  embedded.set_requires_grad(true);
+
+  const Tensor offsets =
+      torch::from_blob(const_cast<std::int64_t*>(batch.sequences.offsets.data()),
+                       {batch.sequences.sequences() + 1}, torch::kInt64);
+  Leaves leaves(weights.data(), gradients.data(), d);
+  const auto norm = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
+    return torch::layer_norm(x, {d}, leaves.vector(weight), leaves.vector(bias),
+                             static_cast<double>(kSasrecNormEpsilon));
+  };
+  const auto linear = [&](const Tensor& x, std::int64_t weight, std::int64_t bias,
+                          std::int64_t columns) {
+    return torch::addmm(leaves.vector(bias, columns), x, leaves.matrix(weight, columns));
+  };
+
+  Tensor h = dropped(embedded, dropout());
+  for (const SasrecBlock& block : layout_.blocks) {
+    const Tensor a = norm(h, block.attention_norm_weight, block.attention_norm_bias);
+    const Tensor query_key_value =
+        linear(a, block.query_key_value_weight, block.query_key_value_bias, 3 * d);
+    const Tensor attended = packed_attention(query_key_value, offsets, shape_.heads, dropout());
+    h = add_dropped(h, linear(attended, block.output_weight, block.output_bias, d), dropout());
+    const Tensor f = norm(h, block.feed_forward_norm_weight, block.feed_forward_norm_bias);
+    const Tensor inner =
+        dropped(torch::relu(linear(f, block.inner_weight, block.inner_bias, d)), dropout());
+    h = add_dropped(h, linear(inner, block.outer_weight, block.outer_bias, d), dropout());
+  }
+  h = norm(h, layout_.final_norm_weight, layout_.final_norm_bias);
+
+  const Tensor hidden_gradient = torch::empty({size, d});
+  const double loss = cross_entropy(
+      {.rows = size, .items = shape_.items, .width = d, .scale = scale}, h.data_ptr<float>(), items,
+      batch.targets.data(), hidden_gradient.data_ptr<float>(),
+      gradients.data() + layout_.item_embedding, scratch_.data());
+  h.backward(hidden_gradient);
+
+  const float* const g = embedded.grad().data_ptr<float>();
+  for (std::int64_t i = 0; i < size; ++i) {
+    float* const item = gradients.data() + layout_.item_embedding +
+                        batch.sequences.items[static_cast<std::size_t>(i)] * d;
+    float* const position = gradients.data() + layout_.position_embedding +
+                            batch.sequences.positions[static_cast<std::size_t>(i)] * d;
+    for (std::int64_t j = 0; j < d; ++j) {
+      item[j] += g[i * d + j] * root;
+      position[j] += g[i * d + j];
+    }
+  }
+  return loss;
+}
+
+}  // namespace rapport::retrieval

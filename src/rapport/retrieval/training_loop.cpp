@@ -1,0 +1,116 @@
+#include "rapport/retrieval/training_loop.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <system_error>
+
+#include "rapport/base/files.h"
+
+namespace rapport::retrieval {
+namespace {
+
+constexpr const char* kFile = "training.safetensors";
+constexpr const char* kLoop = "loop";
+
+}  // namespace
+
+TrainingLoop::TrainingLoop(LoopOptions options, LoopHooks hooks)
+    : options_(options), hooks_(std::move(hooks)) {}
+
+Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprint) {
+  if (!context.checkpoint.empty()) {
+    TRY_VOID(base::ensure_directory(context.checkpoint));
+    if (context.resume) TRY_VOID(restore(context, fingerprint));
+  }
+  while (epoch_ < options_.epochs &&
+         (best_epoch_ == 0 || epoch_ - best_epoch_ < options_.patience)) {
+    const std::int64_t epoch = epoch_ + 1;
+    const auto start = context.clock.steady();
+    TRY(const double loss, hooks_.run_epoch(epoch));
+    if (!std::isfinite(loss))
+      return fail(ErrorCode::kInternal,
+                  fmt::format("the loss of epoch {} is not a number: train with a lower "
+                              "learning_rate; the state of epoch {} is still in the checkpoint",
+                              epoch, epoch_));
+    std::optional<double> ndcg;
+    if (epoch % options_.evaluate_every == 0 || epoch == options_.epochs) {
+      TRY(ndcg, hooks_.validate());
+      if (*ndcg > best_) {
+        best_ = *ndcg;
+        best_epoch_ = epoch;
+        hooks_.keep_best();
+      }
+    }
+    const double seconds =
+        std::chrono::duration<double>(context.clock.steady() - start).count();
+    seconds_ += seconds;
+    epoch_ = epoch;
+    curve_.push_back({{"epoch", epoch}, {"loss", loss}, {"seconds", seconds}});
+    if (ndcg) curve_.back()["validation_ndcg@10"] = *ndcg;
+    if (!context.checkpoint.empty()) TRY_VOID(save(context, fingerprint));
+    if (context.on_progress) {
+      context.on_progress({.done = static_cast<double>(epoch) /
+                                   static_cast<double>(options_.epochs),
+                           .epoch = epoch,
+                           .epochs = options_.epochs,
+                           .loss = loss,
+                           .validation_ndcg = ndcg,
+                           .seconds = seconds});
+    }
+    if (context.stop_token.stop_requested())
+      return fail(ErrorCode::kCancelled,
+                  fmt::format("stopped after epoch {}{}", epoch,
+                              context.checkpoint.empty() ? "" : ": go on with --resume"));
+  }
+  if (!context.checkpoint.empty()) {
+    std::error_code ignored;  // a checkpoint left behind does no harm
+    std::filesystem::remove_all(context.checkpoint, ignored);
+  }
+  return Json{{"epochs", epoch_},
+              {"best_epoch", best_epoch_},
+              {"seconds", seconds_},
+              {"validation", {{"ndcg@10", best_}}},
+              {"curve", curve_}};
+}
+
+Result<void> TrainingLoop::save(const FitContext& context, const Json& fingerprint) {
+  base::SafetensorsWriter writer;
+  hooks_.save_state(writer);
+  const std::string loop = Json{{"fingerprint", fingerprint},
+                                {"epoch", epoch_},
+                                {"best_epoch", best_epoch_},
+                                {"best", best_},
+                                {"seconds", seconds_},
+                                {"curve", curve_}}
+                               .dump();
+  writer.add_bytes(kLoop, "U8", {static_cast<std::int64_t>(loop.size())}, loop);
+  return writer.write(context.checkpoint / kFile);
+}
+
+Result<void> TrainingLoop::restore(const FitContext& context, const Json& fingerprint) {
+  const std::filesystem::path path = context.checkpoint / kFile;
+  auto file = base::Safetensors::open(path);
+  if (!file && file.error().code == ErrorCode::kNotFound) return {};  // nothing to go on from
+  if (!file) return fail(std::move(file).error());
+  TRY(const std::string text, file->read_text(kLoop));
+  auto loop = base::parse_json(text, path.string(), {.max_bytes = 64u << 20});
+  if (!loop || !loop->is_object() || !loop->contains("fingerprint") || !loop->contains("curve"))
+    return fail(ErrorCode::kCorrupt,
+                fmt::format("{} is no checkpoint: delete it and train from the start",
+                            path.string()));
+  if ((*loop)["fingerprint"] != fingerprint)
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} belongs to another training ({}): train with its data, options "
+                            "and seed, or without --resume",
+                            path.string(), (*loop)["fingerprint"].dump()));
+  TRY_VOID(hooks_.load_state(*file));
+  epoch_ = loop->value("epoch", std::int64_t{0});
+  best_epoch_ = loop->value("best_epoch", std::int64_t{0});
+  best_ = loop->value("best", -1.0);
+  seconds_ = loop->value("seconds", 0.0);
+  curve_ = (*loop)["curve"];
+  return {};
+}
+
+}  // namespace rapport::retrieval
