@@ -97,9 +97,9 @@ void multiply(const Product& product, const float* a, std::int64_t stride_a, con
   if (product.m == 0 || product.n == 0) return;
   const auto narrow = [](std::int64_t value) { return static_cast<blasint>(value); };
   cblas_sgemm(CblasRowMajor, product.transpose_a ? CblasTrans : CblasNoTrans,
-              product.transpose_b ? CblasTrans : CblasNoTrans, narrow(product.m),
-              narrow(product.n), narrow(product.k), product.alpha, a, narrow(stride_a), b,
-              narrow(stride_b), product.beta, c, narrow(stride_c));
+              product.transpose_b ? CblasTrans : CblasNoTrans, narrow(product.m), narrow(product.n),
+              narrow(product.k), product.alpha, a, narrow(stride_a), b, narrow(stride_b),
+              product.beta, c, narrow(stride_c));
 }
 
 RAPPORT_VECTORISED float largest(const float* values, std::int64_t count) {
@@ -137,8 +137,7 @@ RAPPORT_VECTORISED void layer_norm(const float* x, std::int64_t rows, std::int64
     float squares = 0;
     for (std::int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
     const float factor = 1.0f / std::sqrt(squares * share + epsilon);
-    for (std::int64_t i = 0; i < width; ++i)
-      out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+    for (std::int64_t i = 0; i < width; ++i) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
   }
 }
 
@@ -234,7 +233,7 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
   for (std::int64_t begin = 0; begin < length; begin += kAttentionRows) {
     const std::int64_t rows = std::min(kAttentionRows, length - begin);
     const std::int64_t keys = begin + rows;
-    float* const gradient = scratch;                       // [rows × keys]
+    float* const gradient = scratch;                         // [rows × keys]
     float* const dropped = scratch + kAttentionRows * keys;  // [rows × keys]
     const float* const out_rows = out_gradient + begin * stride_out;
     multiply({.m = rows, .n = keys, .k = head.width, .transpose_b = true}, out_rows, stride_out,
@@ -245,14 +244,14 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
                        head.first_element + static_cast<std::uint32_t>(element), keys,
                        probabilities + element, gradient + row * keys, dropped + row * keys);
     }
-    multiply({.m = keys, .n = head.width, .k = rows, .transpose_a = true, .beta = 1}, dropped,
-             keys, out_rows, stride_out, value_gradient, stride_gradient);
+    multiply({.m = keys, .n = head.width, .k = rows, .transpose_a = true, .beta = 1}, dropped, keys,
+             out_rows, stride_out, value_gradient, stride_gradient);
     multiply({.m = rows, .n = head.width, .k = keys, .alpha = scale}, gradient, keys, head.key,
              head.stride, query_gradient + begin * stride_gradient, stride_gradient);
-    multiply({.m = keys, .n = head.width, .k = rows, .transpose_a = true, .alpha = scale,
-              .beta = 1},
-             gradient, keys, head.query + begin * head.stride, head.stride, key_gradient,
-             stride_gradient);
+    multiply(
+        {.m = keys, .n = head.width, .k = rows, .transpose_a = true, .alpha = scale, .beta = 1},
+        gradient, keys, head.query + begin * head.stride, head.stride, key_gradient,
+        stride_gradient);
   }
 }
 
@@ -262,8 +261,8 @@ std::int64_t cross_entropy_chunk(std::int64_t items) {
 }
 
 double cross_entropy(const CrossEntropy& problem, const float* hidden, const float* embedding,
-                     const std::int32_t* targets, float* hidden_gradient,
-                     float* embedding_gradient, float* scratch) {
+                     const std::int32_t* targets, float* hidden_gradient, float* embedding_gradient,
+                     float* scratch) {
   const auto [all_rows, items, width, scale] = problem;
   const std::int64_t chunk = cross_entropy_chunk(items);
   double loss = 0;
@@ -284,8 +283,8 @@ double cross_entropy(const CrossEntropy& problem, const float* hidden, const flo
     }
     multiply({.m = rows, .n = width, .k = items}, scratch, items, embedding, width,
              hidden_gradient + begin * width, width);
-    multiply({.m = items, .n = width, .k = rows, .transpose_a = true, .beta = 1}, scratch, items,
-             h, width, embedding_gradient, width);
+    multiply({.m = items, .n = width, .k = rows, .transpose_a = true, .beta = 1}, scratch, items, h,
+             width, embedding_gradient, width);
   }
   return loss;
 }

@@ -84,8 +84,8 @@ std::int64_t cross_entropy_chunk(std::int64_t items);
 /// [rows × width] is written, `embedding_gradient` [items × width] added to; `scratch` holds
 /// cross_entropy_chunk(items) × items floats.
 double cross_entropy(const CrossEntropy& problem, const float* hidden, const float* embedding,
-                     const std::int32_t* targets, float* hidden_gradient,
-                     float* embedding_gradient, float* scratch);
+                     const std::int32_t* targets, float* hidden_gradient, float* embedding_gradient,
+                     float* scratch);
 
 /// One step of Adam on `count` parameters; L2 `weight_decay` joins the gradient, as in the paper's
 /// original form. Source: Kingma & Ba 2015.

@@ -25,11 +25,11 @@ namespace rapport::retrieval {
 
 /// One step of a fit, as it goes.
 struct FitProgress {
-  double done = 0;                         // [0, 1] of the longest it may take
-  std::int64_t epoch = 0, epochs = 0;      // from 1
-  double loss = 0;                         // mean of the epoch
+  double done = 0;                        // [0, 1] of the longest it may take
+  std::int64_t epoch = 0, epochs = 0;     // from 1
+  double loss = 0;                        // mean of the epoch
   std::optional<double> validation_ndcg;  // NDCG@10, where this epoch was evaluated
-  double seconds = 0;                      // of the epoch, validation included
+  double seconds = 0;                     // of the epoch, validation included
 };
 
 /// The surroundings of a fit, apart from what is fitted.
@@ -49,7 +49,7 @@ struct Fit {
   std::unique_ptr<Retriever> model;
   std::int64_t seed = 1;
   Json options = Json::object();  // training options in effect
-  Json report = Json::object();   // {"epochs", "best_epoch", "seconds", "validation", "curve": […]}
+  Json report = Json::object();  // {"epochs", "best_epoch", "seconds", "validation", "curve": […]}
 };
 
 /// KEY and VALUE of `--set KEY=VALUE`.

@@ -91,18 +91,13 @@ SasrecWeights sasrec_weights(const SasrecShape& shape) {
       return layout.add(block + name, std::move(extents));
     };
     // Braces evaluate in order, so the file has the parts in the order they are applied.
-    weights.blocks.push_back(SasrecBlock{add("attention_norm.weight", {d}),
-                                         add("attention_norm.bias", {d}),
-                                         add("query_key_value.weight", {d, 3 * d}),
-                                         add("query_key_value.bias", {3 * d}),
-                                         add("output.weight", {d, d}),
-                                         add("output.bias", {d}),
-                                         add("feed_forward_norm.weight", {d}),
-                                         add("feed_forward_norm.bias", {d}),
-                                         add("feed_forward.0.weight", {d, d}),
-                                         add("feed_forward.0.bias", {d}),
-                                         add("feed_forward.1.weight", {d, d}),
-                                         add("feed_forward.1.bias", {d})});
+    weights.blocks.push_back(
+        SasrecBlock{add("attention_norm.weight", {d}), add("attention_norm.bias", {d}),
+                    add("query_key_value.weight", {d, 3 * d}), add("query_key_value.bias", {3 * d}),
+                    add("output.weight", {d, d}), add("output.bias", {d}),
+                    add("feed_forward_norm.weight", {d}), add("feed_forward_norm.bias", {d}),
+                    add("feed_forward.0.weight", {d, d}), add("feed_forward.0.bias", {d}),
+                    add("feed_forward.1.weight", {d, d}), add("feed_forward.1.bias", {d})});
   }
   weights.final_norm_weight = layout.add("final_norm.weight", {d});
   weights.final_norm_bias = layout.add("final_norm.bias", {d});
@@ -142,8 +137,7 @@ Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
 
 void Sasrec::do_save(base::SafetensorsWriter& writer) const {
   for (const WeightPlace& place : layout_.places)
-    writer.add(place.name, place.shape,
-               {at(place.offset), static_cast<std::size_t>(place.size)});
+    writer.add(place.name, place.shape, {at(place.offset), static_cast<std::size_t>(place.size)});
 }
 
 void Sasrec::do_score(std::span<const Query> queries, std::span<float> scores) const {
@@ -229,8 +223,8 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     }
     if (!last) residual.swap(h);
     // residual += attended · output; then the feed-forward on top.
-    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.output_weight),
-             d, residual.data(), d);
+    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.output_weight), d,
+             residual.data(), d);
     add_bias(residual.data(), rows, d, at(block.output_bias));
     layer_norm(residual.data(), rows, d, at(block.feed_forward_norm_weight),
                at(block.feed_forward_norm_bias), kSasrecNormEpsilon, normed.data());

@@ -21,10 +21,11 @@ namespace rapport::retrieval {
 /// The sizes that its weights follow from.
 struct SasrecShape {
   std::int64_t items = 0;
-  std::int64_t dimension = 64;   // of items and hidden states
-  std::int64_t blocks = 2;       // attention and feed-forward
-  std::int64_t heads = 1;        // divides `dimension`
-  std::int64_t max_length = 50;  // newest items that are read; position max_length - 1 is the newest
+  std::int64_t dimension = 64;  // of items and hidden states
+  std::int64_t blocks = 2;      // attention and feed-forward
+  std::int64_t heads = 1;       // divides `dimension`
+  std::int64_t max_length =
+      50;  // newest items that are read; position max_length - 1 is the newest
 
   /// Errors: kInvalidArgument naming the size that is out of range.
   Result<void> check() const;
@@ -67,8 +68,8 @@ inline constexpr float kSasrecNormEpsilon = 1e-8f;
 
 /// A batch of sequences laid end to end, without padding.
 struct PackedSequences {
-  std::vector<std::int32_t> items;      // [positions]
-  std::vector<std::int32_t> positions;  // [positions] rows of the position embedding
+  std::vector<std::int32_t> items;          // [positions]
+  std::vector<std::int32_t> positions;      // [positions] rows of the position embedding
   std::vector<std::int64_t> offsets = {0};  // [sequences + 1]
 
   /// The newest `max_length` of `sequence`; nothing when it is empty.

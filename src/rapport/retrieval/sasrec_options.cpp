@@ -40,12 +40,10 @@ Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) cons
   if (options.batch_positions == 0) {
     std::int64_t positions = 0;
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-      const auto size =
-          static_cast<std::int64_t>(data::training_history(dataset, user).size());
+      const auto size = static_cast<std::int64_t>(data::training_history(dataset, user).size());
       positions += std::clamp<std::int64_t>(size - 1, 0, options.max_length);
     }
-    options.batch_positions =
-        std::clamp<std::int64_t>(positions / 40, 500, dense ? 13'000 : 3'000);
+    options.batch_positions = std::clamp<std::int64_t>(positions / 40, 500, dense ? 13'000 : 3'000);
   }
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;

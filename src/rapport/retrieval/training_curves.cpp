@@ -36,8 +36,8 @@ std::string line(const std::vector<Point>& points, const Axis& x, const Axis& y,
                  const char* colour) {
   std::string path;
   for (const Point& point : points)
-    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : " L", x(point.epoch),
-                        y(point.value));
+    path +=
+        fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : " L", x(point.epoch), y(point.value));
   return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>\n", path,
                      colour);
 }

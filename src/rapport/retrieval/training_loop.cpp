@@ -42,21 +42,20 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
         hooks_.keep_best();
       }
     }
-    const double seconds =
-        std::chrono::duration<double>(context.clock.steady() - start).count();
+    const double seconds = std::chrono::duration<double>(context.clock.steady() - start).count();
     seconds_ += seconds;
     epoch_ = epoch;
     curve_.push_back({{"epoch", epoch}, {"loss", loss}, {"seconds", seconds}});
     if (ndcg) curve_.back()["validation_ndcg@10"] = *ndcg;
     if (!context.checkpoint.empty()) TRY_VOID(save(context, fingerprint));
     if (context.on_progress) {
-      context.on_progress({.done = static_cast<double>(epoch) /
-                                   static_cast<double>(options_.epochs),
-                           .epoch = epoch,
-                           .epochs = options_.epochs,
-                           .loss = loss,
-                           .validation_ndcg = ndcg,
-                           .seconds = seconds});
+      context.on_progress(
+          {.done = static_cast<double>(epoch) / static_cast<double>(options_.epochs),
+           .epoch = epoch,
+           .epochs = options_.epochs,
+           .loss = loss,
+           .validation_ndcg = ndcg,
+           .seconds = seconds});
     }
     if (context.stop_token.stop_requested())
       return fail(ErrorCode::kCancelled,
@@ -77,12 +76,9 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
 Result<void> TrainingLoop::save(const FitContext& context, const Json& fingerprint) {
   base::SafetensorsWriter writer;
   hooks_.save_state(writer);
-  const std::string loop = Json{{"fingerprint", fingerprint},
-                                {"epoch", epoch_},
-                                {"best_epoch", best_epoch_},
-                                {"best", best_},
-                                {"seconds", seconds_},
-                                {"curve", curve_}}
+  const std::string loop = Json{{"fingerprint", fingerprint}, {"epoch", epoch_},
+                                {"best_epoch", best_epoch_},  {"best", best_},
+                                {"seconds", seconds_},        {"curve", curve_}}
                                .dump();
   writer.add_bytes(kLoop, "U8", {static_cast<std::int64_t>(loop.size())}, loop);
   return writer.write(context.checkpoint / kFile);
@@ -96,9 +92,9 @@ Result<void> TrainingLoop::restore(const FitContext& context, const Json& finger
   TRY(const std::string text, file->read_text(kLoop));
   auto loop = base::parse_json(text, path.string(), {.max_bytes = 64u << 20});
   if (!loop || !loop->is_object() || !loop->contains("fingerprint") || !loop->contains("curve"))
-    return fail(ErrorCode::kCorrupt,
-                fmt::format("{} is no checkpoint: delete it and train from the start",
-                            path.string()));
+    return fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{} is no checkpoint: delete it and train from the start", path.string()));
   if ((*loop)["fingerprint"] != fingerprint)
     return fail(ErrorCode::kConflict,
                 fmt::format("{} belongs to another training ({}): train with its data, options "

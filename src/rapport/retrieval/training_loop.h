@@ -17,8 +17,8 @@
 namespace rapport::retrieval {
 
 struct LoopOptions {
-  std::int64_t epochs = 200;       // at most
-  std::int64_t patience = 20;      // epochs without a better validation before it ends
+  std::int64_t epochs = 200;        // at most
+  std::int64_t patience = 20;       // epochs without a better validation before it ends
   std::int64_t evaluate_every = 1;  // epochs
 };
 

@@ -123,8 +123,7 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
     const float* const o = gradient.data_ptr<float>();
     float* const r = result.data_ptr<float>();
     std::vector<float> scratch(attention_scratch(longest_and_squares(offsets).first));
-    each_head(query_key_value, offsets, context->saved_data["heads"].toInt(),
-              kept_dropout(context),
+    each_head(query_key_value, offsets, context->saved_data["heads"].toInt(), kept_dropout(context),
               [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
                   std::int64_t column) {
                 float* const query = r + position * 3 * d + column;

@@ -97,9 +97,8 @@ class Trainer {
     base::SeededRandom random(static_cast<std::uint64_t>(context_.seed) * 1'000'003 +
                               static_cast<std::uint64_t>(epoch));
     shuffle(random);
-    const std::int64_t steps =
-        std::max<std::int64_t>(1, (positions_ + options_.batch_positions / 2) /
-                                      options_.batch_positions);
+    const std::int64_t steps = std::max<std::int64_t>(
+        1, (positions_ + options_.batch_positions / 2) / options_.batch_positions);
     double loss = 0;
     std::size_t next = 0;
     std::int64_t done = 0;
@@ -127,8 +126,7 @@ class Trainer {
             [&model](std::span<const Query> queries, std::span<float> scores) {
               return model.score(queries, scores);
             },
-            {.split = data::Split::kValidation,
-             .threads = static_cast<std::int64_t>(threads_)}));
+            {.split = data::Split::kValidation, .threads = static_cast<std::int64_t>(threads_)}));
     return ranking.metrics().mean(evaluation::ndcg_at(10));
   }
 
@@ -176,8 +174,7 @@ class Trainer {
   }
 
   /// One update of the weights; returns the sum of the losses.
-  double take_step(std::span<const Sequence> sequences, std::int64_t positions,
-                   std::uint64_t key) {
+  double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
     const std::vector<TrainingBatch> parts = split(sequences, positions);
     const float scale = 1 / static_cast<float>(positions);
     in_parallel(kShards, [&](std::size_t i) {

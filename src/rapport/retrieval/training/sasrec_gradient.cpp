@@ -84,9 +84,8 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
   }
   embedded.set_requires_grad(true);
 
-  const Tensor offsets =
-      torch::from_blob(const_cast<std::int64_t*>(batch.sequences.offsets.data()),
-                       {batch.sequences.sequences() + 1}, torch::kInt64);
+  const Tensor offsets = torch::from_blob(const_cast<std::int64_t*>(batch.sequences.offsets.data()),
+                                          {batch.sequences.sequences() + 1}, torch::kInt64);
   Leaves leaves(weights.data(), gradients.data(), d);
   const auto norm = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
     return torch::layer_norm(x, {d}, leaves.vector(weight), leaves.vector(bias),
