@@ -42,6 +42,32 @@ TEST(EmbeddedJson, JsonObjectModeGivesSomeObject) {
               base::parse_json(done->text, "answer"));
 }
 
+TEST(EmbeddedJson, ASchemaThatWouldKeepTheModelBusyForEverIsRefused) {
+  GenerateRequest request = greedy("aaaaaaaa", 8);
+  request.output.kind = OutputKind::kJsonSchema;
+  Json words = Json::array();
+  for (int i = 0; i < 20'000; ++i) words.push_back("word " + std::to_string(i));
+  for (const Json& schema :
+       {Json{{"type", "string"}, {"pattern", "^(a?){500}$"}}, Json{{"enum", std::move(words)}}}) {
+    request.output.schema = schema;
+    const auto refused = generate_and_wait(shared_model(), request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+    EXPECT_EQ(refused.error().param, "response_format");
+  }
+}
+
+TEST(EmbeddedJson, ASchemaThatNothingFitsFailsItsOwnAnswerOnly) {
+  GenerateRequest request = greedy("Say something.", 8);
+  request.output.kind = OutputKind::kJsonSchema;
+  request.output.schema = {{"type", "string"}, {"pattern", "^[b-a]$"}};
+  const auto failed = generate_and_wait(shared_model(), request);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(failed.error().param, "response_format");
+  EXPECT_TRUE(generate_and_wait(shared_model(), greedy("Say something.", 4)));
+}
+
 class EmbeddedTools : public ::testing::Test {
  protected:
   GenerateRequest request = [] {

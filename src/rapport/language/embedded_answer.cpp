@@ -67,7 +67,12 @@ void Answer::started(std::size_t cached_tokens) {
 
 std::optional<std::int32_t> Answer::next(llama_context& context, std::int32_t row) {
   const float* logits = llama_get_logits_ith(&context, row);
-  const std::int32_t token = sampler_->sample(context, row);
+  const Result<std::int32_t> sampled = sampler_->sample(context, row);
+  if (!sampled) {
+    fail(sampled.error());
+    return std::nullopt;
+  }
+  const std::int32_t token = *sampled;
   if (llama_vocab_is_eog(&vocab_, token)) {
     finish(FinishReason::kStop);
     return std::nullopt;

@@ -37,7 +37,8 @@ class Answer {
          std::string fingerprint, GenerateCallbacks callbacks);
 
   /// Samples the next token from row `row` of the last decode and passes on the text it completes.
-  /// Returns the token to compute next, nullopt when the answer is over (`finish` was called).
+  /// Returns the token to compute next, nullopt when the answer is over (`finish` or `fail` was
+  /// called).
   std::optional<std::int32_t> next(llama_context& context, std::int32_t row);
 
   void started(std::size_t cached_tokens);

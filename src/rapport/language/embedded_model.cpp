@@ -20,6 +20,7 @@
 #include "rapport/language/inference_thread.h"
 #include "rapport/language/llama_runtime.h"
 #include "rapport/language/model_files.h"
+#include "rapport/language/schema_bounds.h"
 
 namespace rapport::language {
 namespace {
@@ -224,6 +225,8 @@ Result<void> EmbeddedModel::do_check(const GenerateRequest& request) const {
     return fail(ErrorCode::kUnsupported,
                 "response_format cannot be followed together with tools: send one of them",
                 "response_format");
+  if (with_tools) TRY_VOID(check_patterns(inputs.tools, "tools"));
+  TRY_VOID(check_patterns(request.output.schema, "response_format"));
   TRY_VOID(output_grammar(request.output));
   return {};
 }

@@ -17,6 +17,10 @@
 namespace rapport::language {
 namespace {
 
+/// Every alternative of a grammar is tried at each token: a list of 4,000 words, some 64 KiB, takes
+/// a second to begin with, and the time grows with the square.
+constexpr std::size_t kMaxGrammarBytes = 64 << 10;
+
 /// llama.cpp's seeds have 32 bits and one of them means "random".
 std::uint32_t fold_seed(std::int64_t seed) {
   const auto bits = static_cast<std::uint64_t>(seed);
@@ -141,7 +145,8 @@ Result<std::unique_ptr<TokenSampler>> TokenSampler::create(const llama_model& mo
                           COMMON_SAMPLER_TYPE_MIN_P, COMMON_SAMPLER_TYPE_TEMPERATURE})
     params.samplers.push_back(type);
 
-  std::string at_fault = "response_format";
+  std::string& at_fault = made->at_fault_;
+  at_fault = "response_format";
   if (!settings.grammar.empty()) {
     params.grammar = {COMMON_GRAMMAR_TYPE_USER, settings.grammar};
   } else if (settings.tool_format != nullptr && !settings.tool_format->grammar.empty()) {
@@ -153,6 +158,12 @@ Result<std::unique_ptr<TokenSampler>> TokenSampler::create(const llama_model& mo
     for (const common_grammar_trigger& trigger : format.grammar_triggers)
       params.grammar_triggers.push_back(trigger);
   }
+  if (params.grammar.grammar.size() > kMaxGrammarBytes)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{} makes a grammar of {} bytes, and this model follows at most {}: "
+                            "send fewer or smaller schemas",
+                            at_fault, params.grammar.grammar.size(), kMaxGrammarBytes),
+                at_fault);
   if (settings.tool_format != nullptr) {
     for (const std::string& text : settings.tool_format->preserved_tokens) {
       const auto tokens = common_tokenize(vocab, text, /*add_special=*/false,
@@ -194,18 +205,23 @@ bool TokenSampler::preserves(std::int32_t token) const {
   return std::ranges::find(preserved_, token) != preserved_.end();
 }
 
-std::int32_t TokenSampler::sample(llama_context& context, std::int32_t row) {
-  llama_token token = 0;
-  if (greedy_) {
-    return likeliest_token(llama_get_logits_ith(&context, row), vocabulary_);
+Result<std::int32_t> TokenSampler::sample(llama_context& context, std::int32_t row) {
+  if (greedy_) return likeliest_token(llama_get_logits_ith(&context, row), vocabulary_);
+  // llama.cpp throws when it has taken a token that the grammar forbids, because no other was left:
+  // a schema can ask for what does not exist ("^[b-a]$").
+  try {
+    const llama_token token = from_likeliest_
+                                  ? sample_among_likeliest(llama_get_logits_ith(&context, row))
+                                  : common_sampler_sample(sampler_.get(), &context, row);
+    common_sampler_accept(sampler_.get(), token, /*is_generated=*/true);
+    return token;
+  } catch (const std::exception&) {
+    return fail(ErrorCode::kUnsupported,
+                at_fault_ +
+                    " asks for something that no text fits: nothing can follow what was "
+                    "written so far",
+                at_fault_);
   }
-  if (from_likeliest_) {
-    token = sample_among_likeliest(llama_get_logits_ith(&context, row));
-  } else {
-    token = common_sampler_sample(sampler_.get(), &context, row);
-  }
-  common_sampler_accept(sampler_.get(), token, /*is_generated=*/true);
-  return token;
 }
 
 /// The same as sampling over the whole vocabulary, because top-k comes first in the chain; without

@@ -56,7 +56,9 @@ class TokenSampler {
   ~TokenSampler();
 
   /// Samples from row `row` of the last decode, and takes the token into account for the next.
-  std::int32_t sample(llama_context& context, std::int32_t row);
+  /// Errors: kUnsupported when the grammar lets nothing follow, not even the end (param
+  /// response_format or tools).
+  Result<std::int32_t> sample(llama_context& context, std::int32_t row);
 
   /// True when the same request shall get the same answer: temperature 0, or a seed.
   bool reproducible() const { return reproducible_; }
@@ -76,6 +78,7 @@ class TokenSampler {
   bool greedy_ = false;          // the likeliest token, untouched by penalties, bias or grammar
   bool from_likeliest_ = false;  // only the `top_k_` likeliest matter
   bool reproducible_ = false;
+  std::string at_fault_;  // the parameter that the grammar is of
   std::vector<std::int32_t> preserved_;
 };
 
