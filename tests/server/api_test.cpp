@@ -95,6 +95,7 @@ TEST_F(ApiTest, ConversationsAreListedReadAndDeleted) {
   ask("DELETE", one, path + "/" + id + "?user=kim", 404);
   ask("DELETE", one, path + "/" + id + "?user=sam", 200);
   ask("GET", one, path + "/" + id + "?user=sam", 404);
+  EXPECT_EQ(ask("GET", path, "/v1/conversations?user=nobody", 200)["data"], Json::array());
   EXPECT_EQ(param(ask("GET", path, "/v1/conversations", 400)), "\"user\"");
   EXPECT_EQ(param(ask("GET", path, "/v1/conversations?user=sam&limit=0", 400)), "\"limit\"");
   EXPECT_EQ(param(ask("GET", path, "/v1/conversations?user=sam&offset=x", 400)), "\"offset\"");

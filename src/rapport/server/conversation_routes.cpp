@@ -34,9 +34,13 @@ Json to_json(const store::Turn& turn) {
 Result<HttpResponse> list(const Services& services, const HttpRequest& request) {
   TRY(const store::UserId user, owner(services, request));
   TRY(const store::Page page, page_of(request));
-  TRY(const auto conversations, services.store.conversations(user, page));
+  auto conversations = services.store.conversations(user, page);
+  // Of a user who has not spoken yet there are none: an answer, as it is for facts and settings.
+  if (!conversations && conversations.error().code == ErrorCode::kNotFound)
+    conversations = std::vector<store::Conversation>{};
+  if (!conversations) return fail(conversations.error());
   Json data = Json::array();
-  for (const auto& conversation : conversations) data.push_back(to_json(conversation));
+  for (const auto& conversation : *conversations) data.push_back(to_json(conversation));
   return HttpResponse::json(list_object(std::move(data), page));
 }
 
