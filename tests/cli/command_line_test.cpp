@@ -102,7 +102,12 @@ TEST_F(Commands, TheConfigurationSaysWhereAValueComesFromAndRefusesWhatItDoesNot
   EXPECT_EQ(run({"config", "check"}).status, 0);
   EXPECT_THAT(run({"config", "check", "--set", "engine.default_degre=2"}).err,
               HasSubstr("engine.default_degree"));
-  EXPECT_EQ(run({"config", "check", "--set", "language.backend=cloud"}).status, 1);
+  for (const char* wrong :
+       {"language.backend=cloud", "language.backend=remote", "server.listen=foo",
+        "server.cors_origins=*", "store.synchronous=perhaps"}) {
+    const Ran ran = run({"config", "check", "--set", wrong});
+    EXPECT_EQ(ran.status, 1) << wrong << ": the server would not start with it";
+  }
 
   const std::string file = home_.file("bad.toml");
   std::ofstream(file) << "[server]\nlisten = 8080\n";

@@ -95,6 +95,12 @@ Result<void> load_configuration(const Context& context, Configuration& configura
                             configuration.backend),
                 "language.backend");
   }
+  if (configuration.synchronous != "normal" && configuration.synchronous != "full") {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("store.synchronous is \"{}\": it must be \"normal\" or \"full\"",
+                            configuration.synchronous),
+                "store.synchronous");
+  }
   return {};
 }
 

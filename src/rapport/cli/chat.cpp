@@ -8,6 +8,7 @@
 #include "rapport/cli/application.h"
 #include "rapport/cli/command_line.h"
 #include "rapport/cli/signals.h"
+#include "rapport/profile/facts.h"
 
 namespace rapport::cli {
 namespace {
@@ -26,7 +27,8 @@ struct ChatOptions {
   bool generic = false;
 };
 
-// One conversation in the terminal. With --json it reads lines and writes one JSON line an answer.
+// One conversation in the terminal. With --json it reads lines and writes one line of JSON for
+// each.
 class Chat {
  public:
   Chat(Context& context, const ChatOptions& options, State& state, engine::Responder& responder)
@@ -45,6 +47,8 @@ class Chat {
  private:
   Result<void> answer(const std::string& text);
   Result<void> command(const std::string& line);
+  /// What a command says: `json` with --json, `text` otherwise.
+  void say(const std::string& text, const Json& json);
   Result<void> why();
   Result<void> facts();
 
@@ -124,14 +128,14 @@ Result<void> Chat::command(const std::string& line) {
                                    ? ""
                                    : std::string(base::trim(std::string_view(line).substr(space)));
   if (name == "/help") {
-    context_.out << kHelp;
+    say(std::string(kHelp), {{"help", kHelp}});
     return {};
   }
   if (name == "/why") return why();
   if (name == "/facts") return facts();
   if (name == "/forget") {
     TRY_VOID(state_.users->forget_fact(options_.app, options_.user, argument));
-    context_.out << "forgotten\n";
+    say("forgotten\n", {{"id", argument}, {"forgotten", true}});
     return {};
   }
   if (name == "/rate") {
@@ -140,13 +144,13 @@ Result<void> Chat::command(const std::string& line) {
                              ? Json(argument[0] - '0')
                              : Json(argument);
     TRY_VOID(state_.users->add_feedback(options_.app, options_.user, feedback));
-    context_.out << "noted\n";
+    say("noted\n", {{"response_id", last_response_}, {"rating", feedback["rating"]}});
     return {};
   }
   if (name == "/generic") {
     generic_ = !generic_;
-    context_.out << (generic_ ? "the next answers are generic\n"
-                              : "the next answers are personal\n");
+    say(generic_ ? "the next answers are generic\n" : "the next answers are personal\n",
+        {{"generic", generic_}});
     return {};
   }
   const std::string near =
@@ -159,12 +163,12 @@ Result<void> Chat::command(const std::string& line) {
 
 Result<void> Chat::why() {
   if (last_response_.empty()) {
-    context_.out << "nothing was answered yet\n";
+    say("nothing was answered yet\n", nullptr);
     return {};
   }
   TRY(const store::TraceRecord trace, state_.store->trace(last_response_));
   if (context_.json) {
-    context_.out << base::dump_json(trace.data) << std::endl;
+    say("", trace.data);
     return {};
   }
   context_.out << trace.data.value("summary", "") << '\n';
@@ -186,10 +190,22 @@ Result<void> Chat::why() {
 
 Result<void> Chat::facts() {
   TRY(const auto facts, state_.users->facts(options_.app, options_.user, false));
-  for (const store::Fact& fact : facts)
-    context_.out << fmt::format("  {}  {}\n", fact.id, fact.text);
-  if (facts.empty()) context_.out << "  nothing yet\n";
+  std::string text = facts.empty() ? "  nothing yet\n" : "";
+  Json json = Json::array();
+  for (const store::Fact& fact : facts) {
+    text += fmt::format("  {}  {}\n", fact.id, fact.text);
+    json.push_back(profile::to_json(fact));
+  }
+  say(text, {{"facts", std::move(json)}});
   return {};
+}
+
+void Chat::say(const std::string& text, const Json& json) {
+  if (context_.json) {
+    context_.out << base::dump_json(json) << std::endl;
+  } else {
+    context_.out << text;
+  }
 }
 
 Result<void> chat(Context& context, const ChatOptions& options) {

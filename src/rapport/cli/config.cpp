@@ -4,6 +4,7 @@
 
 #include "rapport/cli/application.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/server/server.h"
 
 namespace rapport::cli {
 namespace {
@@ -43,6 +44,13 @@ Result<void> check(Context& context) {
   Configuration configuration;
   base::OptionSet set;
   TRY_VOID(load_configuration(context, configuration, set));
+  TRY_VOID(server::check(configuration.server));
+  if (configuration.backend == "remote") {
+    base::HttpClient http;
+    base::SystemClock clock;
+    base::SystemRandom random;
+    TRY_VOID(language::RemoteModel::create(configuration.remote, http, clock, random));
+  }
   std::size_t changed = 0;
   for (const auto& option : set.options()) changed += option.origin != "default" ? 1 : 0;
   if (context.json) {

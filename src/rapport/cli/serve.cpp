@@ -59,6 +59,8 @@ Result<void> serve(Context& context, const std::string& listen) {
   base::OptionSet set;
   TRY_VOID(load_configuration(context, configuration, set));
   if (!listen.empty()) TRY_VOID(set.assign("server.listen", listen, "--listen"));
+  // Before the model is loaded, which takes a while.
+  TRY_VOID(server::check(configuration.server));
   TRY(auto state, State::open(configuration));
   TRY(auto models, Models::load(configuration, *state, true));
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,

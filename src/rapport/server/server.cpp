@@ -15,6 +15,23 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
+struct Entrance {
+  ListenAddress address;
+  BrowserGuard browser;
+};
+
+Result<Entrance> entrance_of(const ServerOptions& options) {
+  TRY(ListenAddress address, parse_listen_address(options.listen));
+  TRY(BrowserGuard browser, BrowserGuard::create(options.cors_origins));
+  if (browser.allows_every_origin() && address.loopback && !options.require_keys)
+    return fail(ErrorCode::kInvalidArgument,
+                "server.cors_origins is \"*\" while no key is required: every web page that a "
+                "browser here shows could use this server; name the origins, or set "
+                "server.require_keys",
+                "server.cors_origins");
+  return Entrance{std::move(address), std::move(browser)};
+}
+
 void say_who_may_come_in(const ListenAddress& address, const ServerOptions& options,
                          store::Store& store) {
   if (address.loopback && !options.require_keys) {
@@ -88,17 +105,15 @@ void Server::Parts::add_routes() {
   specification = base::dump_json(openapi_document(router, services.version));
 }
 
+Result<void> check(const ServerOptions& options) {
+  TRY_VOID(entrance_of(options));
+  return {};
+}
+
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Services services) {
-  TRY(ListenAddress address, parse_listen_address(options.listen));
-  TRY(BrowserGuard browser, BrowserGuard::create(options.cors_origins));
-  if (browser.allows_every_origin() && address.loopback && !options.require_keys)
-    return fail(ErrorCode::kInvalidArgument,
-                "server.cors_origins is \"*\" while no key is required: every web page that a "
-                "browser here shows could use this server; name the origins, or set "
-                "server.require_keys",
-                "server.cors_origins");
-  auto parts = std::make_unique<Parts>(std::move(options), std::move(services), std::move(address),
-                                       std::move(browser));
+  TRY(Entrance entrance, entrance_of(options));
+  auto parts = std::make_unique<Parts>(std::move(options), std::move(services),
+                                       std::move(entrance.address), std::move(entrance.browser));
   Parts& made = *parts;
   made.add_routes();
   TRY(made.listener, Listener::open(made.address, made.options, made.door, made.workers,

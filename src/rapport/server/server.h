@@ -33,6 +33,9 @@ struct Services {
   std::string version = "0";
 };
 
+/// What `start` would refuse of the options by themselves. Errors: kInvalidArgument.
+Result<void> check(const ServerOptions& options);
+
 /// Thread-safe. The destructor shuts down.
 class Server {
  public:

@@ -4,6 +4,7 @@ const at = (id) => document.getElementById(id);
 const state = { user: "sam", conversation: "", messages: [], stopper: null };
 
 // The settings form, field by field: what the API takes.
+const DEGREES = ["0 – generic", "1 – settings", "2 – and facts", "3 – and memory"];
 const SETTINGS = [
   ["degree", ["0", "1", "2", "3"]],
   ["name"],
@@ -75,9 +76,11 @@ async function showSettings() {
   const settings = await (await call(userPath("/settings"))).json();
   at("settings").replaceChildren(...SETTINGS.flatMap(([key, choices]) => {
     const field = choices
-      ? make("select", {}, make("option", { value: "", textContent: "–" }),
-        ...choices.map((choice) => make("option", { value: choice, textContent: choice.replace("_", " ") })))
-      : make("input", {});
+      ? make("select", {}, make("option", { value: "", textContent: "not set" }),
+        ...choices.map((choice) => make("option", {
+          value: choice, textContent: key === "degree" ? DEGREES[choice] : choice.replace("_", " "),
+        })))
+      : make("input", { placeholder: "not set" });
     field.id = "setting-" + key;
     field.value = settings[key] ?? "";
     field.addEventListener("change", () => guarded(async () => {
@@ -124,7 +127,11 @@ async function answer(item) {
   state.stopper = new AbortController();
   const response = await call("/v1/chat/completions", {
     method: "POST", headers, signal: state.stopper.signal,
-    body: { model: "default", user: state.user, messages: state.messages, stream: true },
+    // A small model does not always know when to stop.
+    body: {
+      model: "default", user: state.user, messages: state.messages, stream: true,
+      max_completion_tokens: 300,
+    },
   });
   state.conversation = response.headers.get("x-rapport-conversation") ?? state.conversation;
   let text = "", id = "";
@@ -136,9 +143,22 @@ async function answer(item) {
     item.scrollIntoView({ block: "end" });
   }
   state.messages.push({ role: "assistant", content: text });
-  const why = make("button", { type: "button", className: "link why", textContent: "why?" });
-  why.addEventListener("click", () => guarded(() => explain(id)));
-  item.append(why);
+  await guarded(() => showReasons(item, id));
+}
+
+// What the answer rests on, under it; all of the explanation on demand.
+async function showReasons(item, id) {
+  const why = await explanation(id);
+  const more = make("button", { type: "button", className: "link", textContent: "why?" });
+  more.addEventListener("click", () => showExplanation(why));
+  const reasons = used(why).map((text) => make("span", { className: "reason", textContent: text }));
+  item.append(make("div", { className: "reasons" }, ...reasons, more));
+  item.scrollIntoView({ block: "end" });
+}
+
+function used(why) {
+  return why.used.facts.map((fact) => fact.text)
+    .concat(Object.entries(why.used.settings).map(([key, value]) => key + ": " + value));
 }
 
 async function say(text) {
@@ -165,12 +185,12 @@ function list(items) {
   return make("ul", {}, ...items.map((text) => make("li", { textContent: text })));
 }
 
-async function explain(id) {
-  const why = await (await call("/v1/responses/" + encodeURIComponent(id) + "/explanation")).json();
+async function explanation(id) {
+  return (await call("/v1/responses/" + encodeURIComponent(id) + "/explanation")).json();
+}
+
+function showExplanation(why) {
   const parts = [make("p", { textContent: why.summary })];
-  const used = why.used.facts.map((fact) => fact.text)
-    .concat(Object.entries(why.used.settings).map(([key, value]) => key + ": " + value));
-  if (used.length) parts.push(make("p", { className: "muted", textContent: "Used" }), list(used));
   if (why.left_out.length) {
     parts.push(make("p", { className: "muted", textContent: "Left out" }),
       list(why.left_out.map((each) => each.what + " – " + each.why)));
