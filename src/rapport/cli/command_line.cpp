@@ -46,8 +46,10 @@ void add_common_options(CLI::App& app, Context& context) {
   app.add_flag("--quiet", context.quiet, "no progress, errors only");
   app.add_option("--log-level", context.log_level, "debug, info, warning, error or off");
   app.add_option("--log-format", context.log_format, "human or json");
-  app.add_option("--threads", context.threads, "threads of the language model (0: one a core)")
+  app.add_option("--threads", context.threads, "threads to compute with (0: one a core)")
       ->check(CLI::Range(0, 1024));
+  app.add_option("--seed", context.seed, "of whatever draws lots: training, samples (1)")
+      ->check(CLI::NonNegativeNumber);
 }
 
 // The command that was named: the deepest subcommand of those parsed.

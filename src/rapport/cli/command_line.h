@@ -38,6 +38,7 @@ struct Context {
   std::string log_format;
   std::vector<std::string> assignments;  // --set KEY=VALUE
   std::int64_t threads = 0;              // 0: the configuration's
+  std::int64_t seed = 1;                 // of everything that draws lots
 };
 
 class CommandLine {
@@ -70,6 +71,7 @@ void add_users(CommandLine& line);
 void add_facts(CommandLine& line);
 void add_keys(CommandLine& line);
 void add_backup(CommandLine& line);
+void add_train(CommandLine& line);
 
 /// Prints one JSON document with a line end.
 void print_json(Context& context, const Json& json);

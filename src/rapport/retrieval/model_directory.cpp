@@ -45,15 +45,22 @@ Result<void> put_in_place(const std::filesystem::path& made, const std::filesyst
 
 }  // namespace
 
-Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
-                        const std::filesystem::path& directory) {
+Result<void> check_output(const std::filesystem::path& directory) {
   std::error_code error;
   const bool is_there =
       std::filesystem::exists(directory, error) && !std::filesystem::is_empty(directory, error);
   if (is_there && !std::filesystem::exists(directory / kDescription, error))
     return fail(
         ErrorCode::kConflict,
-        fmt::format("{} exists and is not a model: name another --output", directory.string()));
+        fmt::format("{} exists and is not a model: name another --output", directory.string()),
+        "output");
+  return {};
+}
+
+Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
+                        const std::filesystem::path& directory) {
+  TRY_VOID(check_output(directory));
+  std::error_code error;
   const std::filesystem::path making = directory.string() + ".new";
   std::filesystem::remove_all(making, error);
   TRY_VOID(base::ensure_directory(making));

@@ -12,8 +12,11 @@
 
 namespace rapport::retrieval {
 
-/// Written beside `directory` and renamed: whole or not at all. Errors: kConflict when `directory`
-/// exists and is not a model; kIo.
+/// That `directory` is free for a model, or holds one that may be replaced; asked before hours of
+/// training. Errors: kConflict.
+Result<void> check_output(const std::filesystem::path& directory);
+
+/// Written beside `directory` and renamed: whole or not at all. Errors: those of check_output; kIo.
 Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
                         const std::filesystem::path& directory);
 

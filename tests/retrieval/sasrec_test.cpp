@@ -1,0 +1,122 @@
+#include "rapport/retrieval/sasrec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "reference_model.h"
+
+namespace rapport::retrieval {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<float> random_weights(const SasrecShape& shape, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 0.3f);
+  std::vector<float> weights(static_cast<std::size_t>(sasrec_weights(shape).total));
+  for (float& weight : weights) weight = normal(random);
+  return weights;
+}
+
+TEST(Sasrec, AgreesWithNumPyOnTheLastPosition) {
+  for (const ReferenceModel& reference : reference_models()) {
+    const Sasrec model(reference.shape, reference.weights);
+    std::vector<Query> queries;
+    for (const ReferenceSequence& sequence : reference.sequences)
+      queries.push_back({.history = sequence.inputs});
+    std::vector<float> scores(queries.size() * static_cast<std::size_t>(model.items()));
+    ASSERT_TRUE(model.score(queries, scores));
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      const std::span<const float> own(scores.data() + i * 7, 7);
+      EXPECT_LT(relative_error(own, reference.sequences[i].last_logits), 1e-5)
+          << reference.name << ", sequence " << i;
+    }
+  }
+}
+
+TEST(Sasrec, ScoresAQueryTheSameInAnyCompany) {
+  const SasrecShape shape{
+      .items = 50, .dimension = 16, .blocks = 3, .heads = 2, .max_length = 40};
+  const Sasrec model(shape, random_weights(shape, 1));
+  std::mt19937 random(2);
+  std::vector<std::vector<data::ItemIndex>> histories(200);
+  for (std::size_t i = 0; i < histories.size(); ++i) {
+    histories[i].resize(random() % 90);
+    for (auto& item : histories[i]) item = static_cast<data::ItemIndex>(random() % 50);
+  }
+  std::vector<Query> queries;
+  for (const auto& history : histories) queries.push_back({.history = history});
+  std::vector<float> together(queries.size() * 50), alone(50);
+  ASSERT_TRUE(model.score(queries, together));
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    ASSERT_TRUE(model.score({&queries[i], 1}, alone));
+    EXPECT_LT(relative_error(alone, std::span(together).subspan(i * 50, 50)), 1e-5) << i;
+  }
+}
+
+TEST(Sasrec, ReadsOnlyTheNewestItems) {
+  const SasrecShape shape{.items = 9, .dimension = 8, .max_length = 3};
+  const Sasrec model(shape, random_weights(shape, 3));
+  const std::vector<data::ItemIndex> all = {1, 2, 3, 4, 5}, newest = {3, 4, 5};
+  std::vector<float> of_all(9), of_newest(9);
+  const Query query{.history = all}, shorter{.history = newest};
+  ASSERT_TRUE(model.score({&query, 1}, of_all));
+  ASSERT_TRUE(model.score({&shorter, 1}, of_newest));
+  EXPECT_EQ(of_all, of_newest);
+}
+
+TEST(Sasrec, GivesEqualScoresWithoutAHistory) {
+  const SasrecShape shape{.items = 5, .dimension = 4, .max_length = 3};
+  const Sasrec model(shape, random_weights(shape, 4));
+  std::vector<float> scores(5);
+  const Query nobody{};
+  ASSERT_TRUE(model.score({&nobody, 1}, scores));
+  EXPECT_EQ(scores, std::vector<float>(5, 0.0f));
+}
+
+TEST(Sasrec, RefusesWhatIsNotInTheCatalogue) {
+  const SasrecShape shape{.items = 5, .dimension = 4, .max_length = 3};
+  const Sasrec model(shape, random_weights(shape, 5));
+  std::vector<float> scores(5);
+  for (const data::ItemIndex item : {-1, 5, 1 << 30}) {
+    const std::vector<data::ItemIndex> history = {0, item};
+    const Query query{.history = history};
+    const auto scored = model.score({&query, 1}, scores);
+    ASSERT_FALSE(scored) << item;
+    EXPECT_EQ(scored.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(scored.error().message, HasSubstr(std::to_string(item)));
+  }
+  const Query query{};
+  scores.resize(4);
+  EXPECT_FALSE(model.score({&query, 1}, scores));
+}
+
+TEST(SasrecShape, NamesTheSizeThatIsOutOfRange) {
+  struct Case {
+    SasrecShape shape;
+    const char* param;
+  };
+  for (const Case& c : {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
+                        Case{{.items = 1, .blocks = 65}, "blocks"},
+                        Case{{.items = 1, .dimension = 6, .heads = 4}, "heads"},
+                        Case{{.items = 1, .max_length = 0}, "max_length"}}) {
+    const auto checked = c.shape.check();
+    ASSERT_FALSE(checked) << c.param;
+    EXPECT_EQ(checked.error().param, c.param);
+  }
+}
+
+TEST(PackedSequences, LayTheNewestItemsEndToEndWithTheNewestPositionsLast) {
+  PackedSequences packed;
+  packed.add(std::vector<data::ItemIndex>{7, 8}, 3);
+  packed.add({}, 3);
+  packed.add(std::vector<data::ItemIndex>{1, 2, 3, 4, 5}, 3);
+  EXPECT_EQ(packed.items, (std::vector<std::int32_t>{7, 8, 3, 4, 5}));
+  EXPECT_EQ(packed.positions, (std::vector<std::int32_t>{1, 2, 0, 1, 2}));
+  EXPECT_EQ(packed.offsets, (std::vector<std::int64_t>{0, 2, 2, 5}));
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
