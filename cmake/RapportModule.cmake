@@ -21,10 +21,14 @@ function(rapport_module name)
   target_precompile_headers(rapport_${name} REUSE_FROM rapport_pch)
 endfunction()
 
-# rapport_tests(NAME [LIBRARIES ...]) in tests/NAME: *_test.cpp become NAME_tests (label fast), *_slow_test.cpp become
-# NAME_slow_tests (label slow), other *.cpp are shared by both.
+# rapport_tests(NAME [MODULE folder] [PCH header] [LIBRARIES ...] [SHARED ...]) in tests/NAME: *_test.cpp become
+# NAME_tests (label fast), *_slow_test.cpp become NAME_slow_tests (label slow), other *.cpp and SHARED are in both. They
+# test the module of that name, or MODULE; PCH names another precompiled header than the common one.
 function(rapport_tests name)
-  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "MODULE;PCH" "LIBRARIES;SHARED" ${ARGN})
+  if(NOT ARG_MODULE)
+    set(ARG_MODULE ${name})
+  endif()
   file(GLOB all CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(slow ${all})
   list(FILTER slow INCLUDE REGEX "_slow_test\\.cpp$")
@@ -44,9 +48,13 @@ function(rapport_tests name)
       if(RAPPORT_SANITIZE)
         math(EXPR timeout "10 * ${timeout}")
       endif()
-      add_executable(${target} ${${tier}} ${shared})
-      target_link_libraries(${target} PRIVATE rapport_${name} rapport_testing ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
-      target_precompile_headers(${target} REUSE_FROM rapport_testing)
+      add_executable(${target} ${${tier}} ${shared} ${ARG_SHARED})
+      target_link_libraries(${target} PRIVATE rapport_${ARG_MODULE} rapport_testing ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
+      if(ARG_PCH)
+        target_precompile_headers(${target} PRIVATE ${ARG_PCH})
+      else()
+        target_precompile_headers(${target} REUSE_FROM rapport_testing)
+      endif()
       # One ctest entry per binary and tier: starting a process (and loading a model) per test case costs more than the
       # tests do.
       add_test(NAME ${target} COMMAND ${target} --gtest_brief=1)

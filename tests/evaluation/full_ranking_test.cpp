@@ -7,10 +7,15 @@
 #include <limits>
 #include <set>
 
-#include "made_up_data.h"
+#include "testing/made_up_data.h"
 
 namespace rapport::evaluation {
 namespace {
+
+using rapport::testing::hashed;
+using rapport::testing::made_up_dataset;
+using rapport::testing::random_dataset;
+using rapport::testing::same_for_all;
 
 using data::Split;
 using ::testing::ElementsAre;

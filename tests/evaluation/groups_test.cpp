@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "made_up_data.h"
+#include "testing/made_up_data.h"
 
 namespace rapport::evaluation {
 namespace {
+
+using rapport::testing::made_up_dataset;
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

@@ -18,11 +18,15 @@ struct TrainOptions {
   bool resume = false;
 };
 
+bool trainable(const retrieval::RetrieverKind& kind) {
+  return !kind.needs_libtorch || retrieval::training_is_built();
+}
+
 Json kind_as_json(const retrieval::RetrieverKind& kind) {
   return {{"model", kind.name},
           {"summary", kind.summary},
           {"source", kind.source},
-          {"trainable", kind.fit != nullptr},
+          {"trainable", trainable(kind)},
           {"options", kind.options()}};
 }
 
@@ -35,7 +39,7 @@ void list_kinds(Context& context) {
   }
   for (const auto& kind : retrieval::retriever_kinds()) {
     context.out << fmt::format("{}  {}\n  source: {}{}\n", kind.name, kind.summary, kind.source,
-                               kind.fit == nullptr ? "\n  this build cannot train it" : "");
+                               trainable(kind) ? "" : "\n  this build cannot train it");
     for (const Json& option : kind.options())
       context.out << fmt::format("  --set {}={}  {}\n", option["key"].get<std::string>(),
                                  option["default"].is_string()
@@ -63,11 +67,11 @@ Result<retrieval::Assignments> parse_assignments(const std::vector<std::string>&
 
 /// A line an epoch: what a person who waits wants to see.
 std::string epoch_line(const retrieval::FitProgress& progress, double best, double elapsed) {
-  std::string line = fmt::format("epoch {}/{}  loss {:.4f}", progress.epoch, progress.epochs,
-                                 progress.loss);
+  std::string line =
+      fmt::format("epoch {}/{}  loss {:.4f}", progress.epoch, progress.epochs, progress.loss);
   if (progress.validation_ndcg)
-    line += fmt::format("  validation NDCG@10 {:.4f} (best {:.4f})", *progress.validation_ndcg,
-                        best);
+    line +=
+        fmt::format("  validation NDCG@10 {:.4f} (best {:.4f})", *progress.validation_ndcg, best);
   const double left = elapsed / static_cast<double>(progress.epoch) *
                       static_cast<double>(progress.epochs - progress.epoch);
   return line + fmt::format("  {:.2f} s, at most {:.0f} min left\n", progress.seconds, left / 60);
@@ -123,10 +127,10 @@ Result<void> train(Context& context, const TrainOptions& options) {
   }
   context.out << fmt::format("{} is in {}", options.model, options.output);
   if (fit.report.contains("validation"))
-    context.out << fmt::format(
-        ": epoch {} of {}, validation NDCG@10 {:.4f}, {:.0f} s", fit.report["best_epoch"].dump(),
-        fit.report["epochs"].dump(), fit.report["validation"]["ndcg@10"].get<double>(),
-        fit.report["seconds"].get<double>());
+    context.out << fmt::format(": epoch {} of {}, validation NDCG@10 {:.4f}, {:.0f} s",
+                               fit.report["best_epoch"].dump(), fit.report["epochs"].dump(),
+                               fit.report["validation"]["ndcg@10"].get<double>(),
+                               fit.report["seconds"].get<double>());
   context.out << fmt::format("\nnext: rapport evaluate --data {} --model {}\n", options.data,
                              options.output);
   return {};
@@ -140,7 +144,8 @@ void add_train(CommandLine& line) {
       line.add("train", "train a recommendation model on a prepared data set",
                "rapport train --data datasets/ml-1m --model sasrec --output models/sasrec");
   command->add_option("--data", options->data, "folder made by rapport data prepare");
-  command->add_option("--model", options->model, "what to train; `list` shows all and their options")
+  command
+      ->add_option("--model", options->model, "what to train; `list` shows all and their options")
       ->required();
   command->add_option("--output", options->output, "folder of the model");
   command

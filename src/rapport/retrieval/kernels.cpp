@@ -73,6 +73,7 @@ RAPPORT_VECTORISED void softmax_backward(const Keep& keep, bool drops, std::uint
                                          std::int64_t count, const float* probabilities,
                                          float* gradient, float* dropped) {
   float dot = 0;
+#pragma omp simd reduction(+ : dot)
   for (std::int64_t i = 0; i < count; ++i) {
     const float factor = drops ? kept(keep, first + static_cast<std::uint32_t>(i)) : 1.0f;
     gradient[i] *= factor;
@@ -119,6 +120,7 @@ RAPPORT_VECTORISED float largest(const float* values, std::int64_t count) {
 
 RAPPORT_VECTORISED float exponentials(float* values, std::int64_t count, float shift) {
   float sum = 0;
+#pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < count; ++i) {
     values[i] = exponential(values[i] - shift);
     sum += values[i];
@@ -132,9 +134,11 @@ RAPPORT_VECTORISED void layer_norm(const float* x, std::int64_t rows, std::int64
   const float share = 1.0f / static_cast<float>(width);
   for (std::int64_t row = 0; row < rows; ++row, x += width, out += width) {
     float sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < width; ++i) sum += x[i];
     const float mean = sum * share;
     float squares = 0;
+#pragma omp simd reduction(+ : squares)
     for (std::int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
     const float factor = 1.0f / std::sqrt(squares * share + epsilon);
     for (std::int64_t i = 0; i < width; ++i) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];

@@ -6,9 +6,7 @@
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/sasrec_options.h"
-#ifdef RAPPORT_TRAINING
-#include "rapport/retrieval/training/fit_sasrec.h"
-#endif
+#include "rapport/retrieval/training_library.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -34,13 +32,11 @@ Json sasrec_options() {
   return options_as_json(set);
 }
 
-#ifdef RAPPORT_TRAINING
-constexpr bool kTrainingIsBuilt = true;
-constexpr auto kFitSasrec = &fit_sasrec;
-#else
-constexpr bool kTrainingIsBuilt = false;
-constexpr decltype(RetrieverKind::fit) kFitSasrec = nullptr;
-#endif
+Result<Fit> fit_sasrec_with_libtorch(const data::Dataset& dataset, const Assignments& assignments,
+                                     const FitContext& context) {
+  TRY(const TrainingLibrary* const library, training_library());
+  return library->fit_sasrec(dataset, assignments, context);
+}
 
 constexpr RetrieverKind kKinds[] = {
     {.name = "popularity",
@@ -54,7 +50,7 @@ constexpr RetrieverKind kKinds[] = {
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",
      .needs_libtorch = true,
      .options = sasrec_options,
-     .fit = kFitSasrec,
+     .fit = fit_sasrec_with_libtorch,
      .load = Sasrec::load},
 };
 
@@ -78,19 +74,9 @@ Result<const RetrieverKind*> find_retriever_kind(std::string_view name) {
               "model");
 }
 
-bool training_is_built() {
-  return kTrainingIsBuilt;
-}
-
 Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
                           const Assignments& assignments, const FitContext& context) {
   TRY(const RetrieverKind* const kind, find_retriever_kind(name));
-  if (kind->fit == nullptr)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("this build cannot train {}: it was made without libtorch "
-                            "(-DRAPPORT_TRAINING=OFF); it serves models trained elsewhere",
-                            name),
-                "model");
   return kind->fit(dataset, assignments, context);
 }
 

@@ -63,7 +63,7 @@ struct RetrieverKind {
   /// Options with default and meaning.
   Json (*options)() = nullptr;
   Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
-                     const FitContext& context) = nullptr;  // null in a build without libtorch
+                     const FitContext& context) = nullptr;
   Result<std::unique_ptr<Retriever>> (*load)(const Json& options,
                                              const base::Safetensors& file) = nullptr;
 };
@@ -72,11 +72,11 @@ std::span<const RetrieverKind> retriever_kinds();
 /// Errors: kNotFound, naming the nearest and all there are.
 Result<const RetrieverKind*> find_retriever_kind(std::string_view name);
 
-/// True when this build can train the models that need libtorch.
+/// True when the library that trains with libtorch is there.
 bool training_is_built();
 
 /// Errors: kNotFound for an unknown name; kInvalidArgument for an option (param: its key) or a data
-/// set with nothing to learn from; kUnsupported in a build without libtorch; kCancelled; kInternal
+/// set with nothing to learn from; kUnsupported where libtorch is missing; kCancelled; kInternal
 /// when the loss is not a number.
 Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
                           const Assignments& assignments, const FitContext& context);

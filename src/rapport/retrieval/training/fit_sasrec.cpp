@@ -16,7 +16,7 @@
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training/sasrec_gradient.h"
-#include "rapport/retrieval/training_loop.h"
+#include "rapport/retrieval/training/training_loop.h"
 
 namespace rapport::retrieval {
 namespace {

@@ -6,7 +6,7 @@
 #include "rapport/data/dataset.h"
 #include "rapport/evaluation/scorer.h"
 
-namespace rapport::evaluation {
+namespace rapport::testing {
 
 /// Users "user 0", … with these histories; items "item 0", … Weights and people as given, or none.
 data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
@@ -17,9 +17,9 @@ data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& h
 data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64_t seed);
 
 /// Gives every user the same scores [items].
-Scorer same_for_all(std::vector<float> scores);
+evaluation::Scorer same_for_all(std::vector<float> scores);
 
 /// Scores that depend on user, history and item, with many ties; the same in any company.
-Scorer hashed(std::int64_t items);
+evaluation::Scorer hashed(std::int64_t items);
 
-}  // namespace rapport::evaluation
+}  // namespace rapport::testing

@@ -1,4 +1,4 @@
-#include "made_up_data.h"
+#include "testing/made_up_data.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "rapport/base/random.h"
 
-namespace rapport::evaluation {
+namespace rapport::testing {
 
 data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
                               std::int64_t items, std::vector<float> weights,
@@ -47,18 +47,19 @@ data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64
   return made_up_dataset(histories, items);
 }
 
-Scorer same_for_all(std::vector<float> scores) {
-  return [scores](std::span<const Query> queries, std::span<float> out) -> Result<void> {
-    for (std::size_t row = 0; row < queries.size(); ++row)
-      std::ranges::copy(scores, out.begin() + static_cast<std::ptrdiff_t>(row * scores.size()));
-    return {};
-  };
+evaluation::Scorer same_for_all(std::vector<float> scores) {
+  return
+      [scores](std::span<const evaluation::Query> queries, std::span<float> out) -> Result<void> {
+        for (std::size_t row = 0; row < queries.size(); ++row)
+          std::ranges::copy(scores, out.begin() + static_cast<std::ptrdiff_t>(row * scores.size()));
+        return {};
+      };
 }
 
-Scorer hashed(std::int64_t items) {
-  return [items](std::span<const Query> queries, std::span<float> out) -> Result<void> {
+evaluation::Scorer hashed(std::int64_t items) {
+  return [items](std::span<const evaluation::Query> queries, std::span<float> out) -> Result<void> {
     auto next = out.begin();
-    for (const Query& query : queries) {
+    for (const evaluation::Query& query : queries) {
       std::uint64_t seed = static_cast<std::uint64_t>(query.user);
       for (const data::ItemIndex item : query.history)
         seed = 31 * seed + static_cast<std::uint64_t>(item);
@@ -70,4 +71,4 @@ Scorer hashed(std::int64_t items) {
   };
 }
 
-}  // namespace rapport::evaluation
+}  // namespace rapport::testing

@@ -1,0 +1,69 @@
+#include "rapport/retrieval/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "testing/made_up_data.h"
+
+namespace rapport::retrieval {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const base::SystemClock kClock;
+
+TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
+  std::set<std::string_view> names;
+  for (const RetrieverKind& kind : retriever_kinds()) {
+    EXPECT_TRUE(names.insert(kind.name).second) << kind.name;
+    EXPECT_FALSE(kind.summary.empty()) << kind.name;
+    EXPECT_FALSE(kind.source.empty()) << kind.name;
+    EXPECT_NE(kind.load, nullptr) << kind.name;
+    for (const Json& option : kind.options()) {
+      EXPECT_FALSE(option["help"].get<std::string>().empty()) << kind.name << option["key"];
+      EXPECT_TRUE(option.contains("default"));
+    }
+  }
+  EXPECT_TRUE(names.contains("popularity"));
+  EXPECT_TRUE(names.contains("sasrec"));
+}
+
+TEST(Registry, SuggestsTheNearestNameOfAnUnknownModel) {
+  const auto kind = find_retriever_kind("sasrek");
+  ASSERT_FALSE(kind);
+  EXPECT_EQ(kind.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(kind.error().message, AllOf(HasSubstr("sasrek"), HasSubstr("did you mean sasrec"),
+                                          HasSubstr("popularity")));
+}
+
+TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
+  const auto dataset = rapport::testing::random_dataset(20, 10, 1);
+  struct Case {
+    const char *model, *key, *value, *says;
+  };
+  for (const Case& c :
+       {Case{"popularity", "epochs", "3", "epochs"}, Case{"sasrec", "droput", "0.1", "dropout"},
+        Case{"sasrec", "dropout", "1.5", "dropout"}, Case{"sasrec", "heads", "5", "divisor"},
+        Case{"sasrec", "recipe", "wild", "dense"}}) {
+    if (std::string_view(c.model) == "sasrec" && !training_is_built()) continue;
+    const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
+    ASSERT_FALSE(fit) << c.key;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;
+    EXPECT_THAT(fit.error().message, HasSubstr(c.says));
+  }
+}
+
+TEST(Registry, SaysWhatABuildWithoutTrainingCannotDo) {
+  if (training_is_built()) GTEST_SKIP() << "this build trains: configure -DRAPPORT_TRAINING=OFF";
+  const auto fit =
+      fit_retriever("sasrec", rapport::testing::random_dataset(20, 10, 1), {}, {.clock = kClock});
+  ASSERT_FALSE(fit);
+  EXPECT_EQ(fit.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(fit.error().message, HasSubstr("RAPPORT_TRAINING"));
+}
+
+}  // namespace
+}  // namespace rapport::retrieval

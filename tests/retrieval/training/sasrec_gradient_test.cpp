@@ -1,0 +1,183 @@
+#include "rapport/retrieval/training/sasrec_gradient.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <random>
+
+#include "reference_model.h"
+
+namespace rapport::retrieval {
+namespace {
+
+using torch::Tensor;
+
+TrainingBatch batch_of(const std::vector<ReferenceSequence>& sequences, std::int64_t max_length) {
+  TrainingBatch batch;
+  for (const ReferenceSequence& sequence : sequences) {
+    batch.sequences.add(sequence.inputs, max_length);
+    batch.targets.insert(batch.targets.end(), sequence.targets.begin(), sequence.targets.end());
+  }
+  return batch;
+}
+
+TEST(SasrecGradient, AgreesWithNumPy) {
+  for (const ReferenceModel& reference : reference_models()) {
+    const TrainingBatch batch = batch_of(reference.sequences, reference.shape.max_length);
+    const auto positions = static_cast<double>(batch.sequences.size());
+    std::vector<float> gradients(reference.weights.size());
+    SasrecGradient gradient(reference.shape, /*dropout=*/0);
+    const double loss = gradient.add(batch, reference.weights, static_cast<float>(1 / positions),
+                                     /*key=*/0, gradients);
+    EXPECT_NEAR(loss / positions / reference.loss, 1, 1e-5) << reference.name;
+    for (const WeightPlace& place : sasrec_weights(reference.shape).places) {
+      const auto part = [&](const std::vector<float>& all) {
+        return std::span(all).subspan(static_cast<std::size_t>(place.offset),
+                                      static_cast<std::size_t>(place.size));
+      };
+      // The gradient of the key's bias is zero: it moves all logits of a row alike.
+      if (place.name.ends_with("query_key_value.bias")) {
+        const auto d = static_cast<std::size_t>(reference.shape.dimension);
+        for (std::size_t i = 0; i < d; ++i) EXPECT_NEAR(part(gradients)[d + i], 0, 1e-6);
+      }
+      EXPECT_LT(relative_error(part(gradients), part(reference.gradients)), 1e-4)
+          << reference.name << ": " << place.name;
+    }
+  }
+}
+
+/// The textbook's way: a padded batch, a mask, all logits at once.
+struct Padded {
+  SasrecShape shape;
+  Tensor weights;  // [weights], a leaf
+
+  Tensor part(std::int64_t offset, at::IntArrayRef extents) const {
+    std::int64_t size = 1;
+    for (const std::int64_t extent : extents) size *= extent;
+    return weights.slice(0, offset, offset + size).view(extents);
+  }
+
+  Tensor loss(const std::vector<std::vector<data::ItemIndex>>& sequences) const {
+    const SasrecWeights layout = sasrec_weights(shape);
+    const std::int64_t d = shape.dimension, length = shape.max_length;
+    const auto n = static_cast<std::int64_t>(sequences.size());
+    Tensor inputs = torch::zeros({n, length}, torch::kInt64);
+    Tensor targets = torch::full({n, length}, -100, torch::kInt64);
+    Tensor real = torch::zeros({n, length}, torch::kBool);
+    for (std::int64_t row = 0; row < n; ++row) {
+      const auto& sequence = sequences[static_cast<std::size_t>(row)];
+      const auto size = static_cast<std::int64_t>(sequence.size()) - 1;
+      for (std::int64_t i = std::max<std::int64_t>(0, size - length); i < size; ++i) {
+        const std::int64_t column = length - size + i;
+        inputs[row][column] = sequence[static_cast<std::size_t>(i)];
+        targets[row][column] = sequence[static_cast<std::size_t>(i) + 1];
+        real[row][column] = true;
+      }
+    }
+    const Tensor items = part(layout.item_embedding, {shape.items, d});
+    const auto norm = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
+      return torch::layer_norm(x, {d}, part(weight, {d}), part(bias, {d}),
+                               static_cast<double>(kSasrecNormEpsilon));
+    };
+    Tensor h = torch::embedding(items, inputs) * std::sqrt(static_cast<double>(d)) +
+               part(layout.position_embedding, {length, d});
+    const Tensor seen = torch::ones({length, length}, torch::kBool)
+                            .tril()
+                            .logical_and(real.unsqueeze(1));  // [n × length × length]
+    for (const SasrecBlock& block : layout.blocks) {
+      const Tensor a = norm(h, block.attention_norm_weight, block.attention_norm_bias);
+      const Tensor qkv = torch::matmul(a, part(block.query_key_value_weight, {d, 3 * d})) +
+                         part(block.query_key_value_bias, {3 * d});
+      const auto heads = [&](std::int64_t which) {
+        return qkv.slice(2, which * d, (which + 1) * d)
+            .view({n, length, shape.heads, d / shape.heads})
+            .transpose(1, 2);
+      };
+      const double scale = 1 / std::sqrt(static_cast<double>(d / shape.heads));
+      // A padded row sees nothing; a large negative number keeps its softmax a number.
+      const Tensor logits = (torch::matmul(heads(0), heads(1).transpose(2, 3)) * scale)
+                                .masked_fill(seen.unsqueeze(1).logical_not(), -1e30);
+      const Tensor attended = torch::matmul(torch::softmax(logits, -1), heads(2))
+                                  .transpose(1, 2)
+                                  .reshape({n, length, d});
+      h = h + torch::matmul(attended, part(block.output_weight, {d, d})) +
+          part(block.output_bias, {d});
+      const Tensor f = norm(h, block.feed_forward_norm_weight, block.feed_forward_norm_bias);
+      const Tensor inner = torch::relu(torch::matmul(f, part(block.inner_weight, {d, d})) +
+                                       part(block.inner_bias, {d}));
+      h = h + torch::matmul(inner, part(block.outer_weight, {d, d})) + part(block.outer_bias, {d});
+    }
+    h = norm(h, layout.final_norm_weight, layout.final_norm_bias);
+    const Tensor logits = torch::matmul(h, items.t()).view({n * length, shape.items});
+    return torch::nn::functional::cross_entropy(
+        logits, targets.view({n * length}),
+        torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+  }
+};
+
+TEST(SasrecGradient, PackedEqualsPaddedLossAndGradients) {
+  struct Case {
+    SasrecShape shape;
+    std::size_t users;
+  };
+  // Longer than a block of attention rows; several heads; sequences longer than what is read.
+  for (const auto& [shape, users] :
+       {Case{{.items = 60, .dimension = 16, .blocks = 2, .heads = 1, .max_length = 70}, 20},
+        Case{{.items = 300, .dimension = 24, .blocks = 3, .heads = 3, .max_length = 12}, 40}}) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0, 0.3f);
+    std::vector<float> weights(static_cast<std::size_t>(sasrec_weights(shape).total));
+    for (float& weight : weights) weight = normal(random);
+    std::vector<std::vector<data::ItemIndex>> sequences(users);
+    TrainingBatch batch;
+    for (auto& sequence : sequences) {
+      sequence.resize(2 + random() % static_cast<unsigned>(2 * shape.max_length));
+      for (auto& item : sequence)
+        item = static_cast<data::ItemIndex>(random() % static_cast<unsigned>(shape.items));
+      const auto inputs = std::span(sequence).first(sequence.size() - 1);
+      batch.sequences.add(inputs, shape.max_length);
+      const auto kept = std::min(inputs.size(), static_cast<std::size_t>(shape.max_length));
+      batch.targets.insert(batch.targets.end(), sequence.end() - static_cast<std::ptrdiff_t>(kept),
+                           sequence.end());
+    }
+    std::vector<float> packed(weights.size());
+    SasrecGradient gradient(shape, /*dropout=*/0);
+    const double loss = gradient.add(batch, weights, /*scale=*/1, /*key=*/0, packed);
+
+    Padded padded{shape,
+                  torch::from_blob(weights.data(), {static_cast<std::int64_t>(weights.size())})
+                      .clone()
+                      .set_requires_grad(true)};
+    const Tensor padded_loss = padded.loss(sequences);
+    padded_loss.backward();
+    EXPECT_NEAR(loss / padded_loss.item<double>(), 1, 1e-5);
+    const Tensor expected = padded.weights.grad().contiguous();
+    EXPECT_LT(relative_error(packed, {expected.data_ptr<float>(), packed.size()}), 1e-4);
+  }
+}
+
+/// With dropout there is no closed form, but the gradient must be that of the very loss computed:
+/// a step along it changes the loss as the slope says.
+TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutToo) {
+  const ReferenceModel reference = reference_models().front();
+  const TrainingBatch batch = batch_of(reference.sequences, reference.shape.max_length);
+  SasrecGradient gradient(reference.shape, /*dropout=*/0.3);
+  std::vector<float> slope(reference.weights.size()), unused(slope.size());
+  gradient.add(batch, reference.weights, 1, /*key=*/5, slope);
+  double squares = 0;
+  for (const float g : slope) squares += static_cast<double>(g) * g;
+  constexpr double kStep = 1e-3;
+  const auto moved = [&](double sign) {
+    std::vector<float> weights = reference.weights;
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      weights[i] += static_cast<float>(sign * kStep / std::sqrt(squares) * slope[i]);
+    return gradient.add(batch, weights, 1, /*key=*/5, unused);
+  };
+  EXPECT_NEAR((moved(1) - moved(-1)) / (2 * kStep) / std::sqrt(squares), 1, 0.02);
+  EXPECT_NE(gradient.add(batch, reference.weights, 1, 5, unused),
+            gradient.add(batch, reference.weights, 1, 6, unused));
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
