@@ -37,8 +37,7 @@ TEST(Sasrec, AgreesWithNumPyOnTheLastPosition) {
 }
 
 TEST(Sasrec, ScoresAQueryTheSameInAnyCompany) {
-  const SasrecShape shape{
-      .items = 50, .dimension = 16, .blocks = 3, .heads = 2, .max_length = 40};
+  const SasrecShape shape{.items = 50, .dimension = 16, .blocks = 3, .heads = 2, .max_length = 40};
   const Sasrec model(shape, random_weights(shape, 1));
   std::mt19937 random(2);
   std::vector<std::vector<data::ItemIndex>> histories(200);
@@ -98,10 +97,11 @@ TEST(SasrecShape, NamesTheSizeThatIsOutOfRange) {
     SasrecShape shape;
     const char* param;
   };
-  for (const Case& c : {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
-                        Case{{.items = 1, .blocks = 65}, "blocks"},
-                        Case{{.items = 1, .dimension = 6, .heads = 4}, "heads"},
-                        Case{{.items = 1, .max_length = 0}, "max_length"}}) {
+  for (const Case& c :
+       {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
+        Case{{.items = 1, .blocks = 65}, "blocks"},
+        Case{{.items = 1, .dimension = 6, .heads = 4}, "heads"},
+        Case{{.items = 1, .max_length = 0}, "max_length"}}) {
     const auto checked = c.shape.check();
     ASSERT_FALSE(checked) << c.param;
     EXPECT_EQ(checked.error().param, c.param);

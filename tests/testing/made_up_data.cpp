@@ -38,7 +38,8 @@ data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64
   std::vector<data::ItemIndex> shuffled(static_cast<std::size_t>(items));
   std::iota(shuffled.begin(), shuffled.end(), 0);
   for (std::int64_t user = 0; user < users; ++user) {
-    const auto length = static_cast<std::size_t>(random.next() % 31);
+    const auto length = static_cast<std::size_t>(
+        random.next() % (std::min<std::uint64_t>(30, static_cast<std::uint64_t>(items)) + 1));
     for (std::size_t i = 0; i < length; ++i)
       std::swap(shuffled[i], shuffled[i + random.next() % (shuffled.size() - i)]);
     histories.emplace_back(shuffled.begin(),

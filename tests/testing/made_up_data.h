@@ -13,7 +13,8 @@ data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& h
                               std::int64_t items, std::vector<float> weights = {},
                               std::vector<data::Person> people = {});
 
-/// Histories of 0 to 30 distinct items for this many users, the same for the same seed.
+/// Histories of 0 to 30 distinct items (0 to `items` where those are fewer) for this many users,
+/// the same for the same seed.
 data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64_t seed);
 
 /// Gives every user the same scores [items].

@@ -32,10 +32,15 @@ Json sasrec_options() {
   return options_as_json(set);
 }
 
-Result<Fit> fit_sasrec_with_libtorch(const data::Dataset& dataset, const Assignments& assignments,
-                                     const FitContext& context) {
+Result<Fit> fit_sasrec(const data::Dataset& dataset, const Assignments& assignments,
+                       const FitContext& context) {
+  SasrecOptions asked;
+  base::OptionSet set;
+  asked.describe(set);
+  TRY_VOID(assign_options(set, assignments));
+  TRY(const SasrecOptions options, asked.resolved(dataset));
   TRY(const TrainingLibrary* const library, training_library());
-  return library->fit_sasrec(dataset, assignments, context);
+  return library->fit_sasrec(dataset, options, context);
 }
 
 constexpr RetrieverKind kKinds[] = {
@@ -50,7 +55,7 @@ constexpr RetrieverKind kKinds[] = {
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",
      .needs_libtorch = true,
      .options = sasrec_options,
-     .fit = fit_sasrec_with_libtorch,
+     .fit = fit_sasrec,
      .load = Sasrec::load},
 };
 

@@ -5,7 +5,7 @@
 //   model.score(queries, scores);
 //
 // Source: Kang & McAuley 2018, with the full softmax cross-entropy of Klenitskiy & Vasilev 2023
-// (training: training/fit_sasrec.h). This file is the model itself and needs no libtorch: it runs
+// (training: training/train_sasrec.h). This file is the model itself and needs no libtorch: it runs
 // wherever the server does.
 #pragma once
 

@@ -36,9 +36,9 @@ Result<const TrainingLibrary*> open_library() {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     return fail(ErrorCode::kUnsupported,
-                fmt::format("training needs libtorch, which this machine cannot load ({}): "
-                            "apt-get install libtorch-dev",
-                            dlerror()));
+                fmt::format("training needs {} and libtorch, and they cannot be loaded here ({}): "
+                            "apt-get install libtorch-dev, or build again",
+                            kFile, dlerror()));
   const auto* const found = static_cast<const TrainingLibrary*>(dlsym(library, kSymbol));
   if (found == nullptr || std::string_view(found->build) != kTrainingBuild)
     return fail(ErrorCode::kUnsupported,

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "rapport/retrieval/registry.h"
+#include "rapport/retrieval/sasrec_options.h"
 
 namespace rapport::retrieval {
 
 /// What the library offers. It is built with the program and fits no other build of it.
 struct TrainingLibrary {
   const char* build = "";  // kTrainingBuild of the build it belongs to
-  decltype(RetrieverKind::fit) fit_sasrec = nullptr;
+  /// With resolved options; else as RetrieverKind::fit.
+  Result<Fit> (*fit_sasrec)(const data::Dataset& dataset, const SasrecOptions& options,
+                            const FitContext& context) = nullptr;
 };
 
 /// Changes when TrainingLibrary or anything passed through it does.

@@ -1,4 +1,4 @@
-#include "rapport/retrieval/training/fit_sasrec.h"
+#include "rapport/retrieval/training/train_sasrec.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -14,7 +14,6 @@
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/kernels.h"
-#include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training/sasrec_gradient.h"
 #include "rapport/retrieval/training/training_loop.h"
 
@@ -242,13 +241,8 @@ class Trainer {
 
 }  // namespace
 
-Result<Fit> fit_sasrec(const data::Dataset& dataset, const Assignments& assignments,
-                       const FitContext& context) {
-  SasrecOptions asked;
-  base::OptionSet set;
-  asked.describe(set);
-  TRY_VOID(assign_options(set, assignments));
-  TRY(const SasrecOptions options, asked.resolved(dataset));
+Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& options,
+                         const FitContext& context) {
   Trainer trainer(dataset, options, context);
   if (!trainer.has_work())
     return fail(ErrorCode::kInvalidArgument,
