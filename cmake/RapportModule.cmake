@@ -21,6 +21,20 @@ function(rapport_module name)
   target_precompile_headers(rapport_${name} REUSE_FROM rapport_pch)
 endfunction()
 
+# rapport_can_train(TARGET): a program that may open librapport_training.so, which finds in it what it uses of our folders:
+# all of their symbols are in the program then, and visible.
+function(rapport_can_train target)
+  set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)
+  set(archives)
+  foreach(module base data evaluation retrieval)
+    list(APPEND archives $<TARGET_FILE:rapport_${module}>)
+  endforeach()
+  target_link_options(${target} PRIVATE -Wl,--whole-archive ${archives} -Wl,--no-whole-archive)
+  if(TARGET rapport_training)
+    add_dependencies(${target} rapport_training)
+  endif()
+endfunction()
+
 # rapport_tests(NAME [MODULE folder] [PCH header] [LIBRARIES ...] [SHARED ...]) in tests/NAME: *_test.cpp become
 # NAME_tests (label fast), *_slow_test.cpp become NAME_slow_tests (label slow), other *.cpp and SHARED are in both. They
 # test the module of that name, or MODULE; PCH names another precompiled header than the common one.
@@ -97,6 +111,10 @@ function(rapport_link_included target source)
       target_link_libraries(${target} PRIVATE rapport_testing)
     endif()
   endforeach()
+  file(STRINGS "${source}" trains REGEX "#include \"rapport/retrieval/registry.h\"")
+  if(trains)
+    rapport_can_train(${target})
+  endif()
   file(STRINGS "${source}" llama REGEX "#include <llama\\.h>")
   if(llama)
     target_link_libraries(${target} PRIVATE llama)
