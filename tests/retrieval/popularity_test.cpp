@@ -36,5 +36,16 @@ TEST(TopItems, GivesTheBestThatAreNotExcludedTheLowerNumberFirstAmongEquals) {
   EXPECT_EQ(top_items(model, {}, 1, none).value()[0].score, 7);
 }
 
+TEST(TopItems, OfManyExcludeWhatEachHasInItsHistory) {
+  const Popularity model({5, 7, 7, 1, 0});
+  const std::vector<data::ItemIndex> first = {1, 4}, second = {0};
+  const std::vector<Query> queries = {{.history = first}, {}, {.history = second}};
+  const auto found = top_items(model, queries, 2).value();
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_THAT(items_of(found[0]), ElementsAre(2, 0));
+  EXPECT_THAT(items_of(found[1]), ElementsAre(1, 2));
+  EXPECT_THAT(items_of(found[2]), ElementsAre(1, 2));
+}
+
 }  // namespace
 }  // namespace rapport::retrieval

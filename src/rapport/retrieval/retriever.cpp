@@ -25,13 +25,12 @@ Result<void> Retriever::score(std::span<const Query> queries, std::span<float> s
   return {};
 }
 
-Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
-                                          std::int64_t k,
-                                          std::span<const data::ItemIndex> excluded) {
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
-  TRY_VOID(model.score({&query, 1}, scores));
+namespace {
+
+std::vector<ScoredItem> best_of(std::span<float> scores, std::int64_t k,
+                                std::span<const data::ItemIndex> excluded) {
   for (const data::ItemIndex item : excluded) {
-    if (item >= 0 && item < model.items())
+    if (item >= 0 && static_cast<std::size_t>(item) < scores.size())
       scores[static_cast<std::size_t>(item)] = -std::numeric_limits<float>::infinity();
   }
   std::vector<data::ItemIndex> best;
@@ -40,6 +39,29 @@ Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& q
   found.reserve(best.size());
   for (const data::ItemIndex item : best)
     found.push_back({item, scores[static_cast<std::size_t>(item)]});
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
+                                          std::int64_t k,
+                                          std::span<const data::ItemIndex> excluded) {
+  std::vector<float> scores(static_cast<std::size_t>(model.items()));
+  TRY_VOID(model.score({&query, 1}, scores));
+  return best_of(scores, k, excluded);
+}
+
+Result<std::vector<std::vector<ScoredItem>>> top_items(const Retriever& model,
+                                                       std::span<const Query> queries,
+                                                       std::int64_t k) {
+  const auto items = static_cast<std::size_t>(model.items());
+  std::vector<float> scores(queries.size() * items);
+  TRY_VOID(model.score(queries, scores));
+  std::vector<std::vector<ScoredItem>> found;
+  found.reserve(queries.size());
+  for (std::size_t i = 0; i < queries.size(); ++i)
+    found.push_back(best_of(std::span(scores).subspan(i * items, items), k, queries[i].history));
   return found;
 }
 

@@ -59,5 +59,9 @@ struct ScoredItem {
 Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
                                           std::int64_t k,
                                           std::span<const data::ItemIndex> excluded);
+/// The same for many at once, which is several times as fast; what each history holds is excluded.
+Result<std::vector<std::vector<ScoredItem>>> top_items(const Retriever& model,
+                                                       std::span<const Query> queries,
+                                                       std::int64_t k);
 
 }  // namespace rapport::retrieval

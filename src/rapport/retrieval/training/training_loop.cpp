@@ -33,6 +33,10 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
                   fmt::format("the loss of epoch {} is not a number: train with a lower "
                               "learning_rate; the state of epoch {} is still in the checkpoint",
                               epoch, epoch_));
+    const auto seconds_since_start = [&] {
+      return std::chrono::duration<double>(context.clock.steady() - start).count();
+    };
+    const double training_seconds = seconds_since_start();
     std::optional<double> ndcg;
     if (epoch % options_.evaluate_every == 0 || epoch == options_.epochs) {
       TRY(ndcg, hooks_.validate());
@@ -42,10 +46,13 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
         hooks_.keep_best();
       }
     }
-    const double seconds = std::chrono::duration<double>(context.clock.steady() - start).count();
+    const double seconds = seconds_since_start();
     seconds_ += seconds;
     epoch_ = epoch;
-    curve_.push_back({{"epoch", epoch}, {"loss", loss}, {"seconds", seconds}});
+    curve_.push_back({{"epoch", epoch},
+                      {"loss", loss},
+                      {"training_seconds", training_seconds},
+                      {"seconds", seconds}});
     if (ndcg) curve_.back()["validation_ndcg@10"] = *ndcg;
     if (!context.checkpoint.empty()) TRY_VOID(save(context, fingerprint));
     if (context.on_progress) {
