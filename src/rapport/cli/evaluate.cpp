@@ -1,0 +1,124 @@
+#include <iostream>
+
+#include "rapport/base/progress.h"
+#include "rapport/cli/command_line.h"
+#include "rapport/data/dataset.h"
+#include "rapport/evaluation/report.h"
+#include "rapport/retrieval/model_directory.h"
+
+namespace rapport::cli {
+namespace {
+
+struct EvaluateOptions {
+  std::string data, model, against;
+  std::string split = "test";
+  std::string by;
+  std::int64_t sample = 0;
+  std::int64_t resamples = 10'000;
+};
+
+using Model = std::unique_ptr<retrieval::Retriever>;
+
+struct Ranked {
+  evaluation::FullRanking ranking;
+  double seconds = 0;
+};
+
+// Scores and ranks every user, with progress on stderr.
+Result<Ranked> rank(const Context& context, const data::Dataset& dataset,
+                    const retrieval::Retriever& model, evaluation::FullRankingOptions options) {
+  const base::SystemClock clock;
+  std::optional<base::Progress> progress;
+  std::int64_t shown = 0;
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    if (!progress) {
+      progress.emplace(
+          "ranking with " + std::string(model.kind()), total, "users", clock,
+          context.quiet ? base::ProgressStyle::kQuiet : base::default_progress_style());
+    }
+    progress->advance(done - shown);
+    shown = done;
+  };
+  const auto scorer = [&model](std::span<const evaluation::Query> queries,
+                               std::span<float> scores) { return model.score(queries, scores); };
+  const auto start = clock.steady();
+  TRY(auto ranking, evaluation::rank_held_out(dataset, scorer, options));
+  const std::chrono::duration<double> taken = clock.steady() - start;
+  return Ranked{std::move(ranking), taken.count()};
+}
+
+Result<void> evaluate(Context& context, const EvaluateOptions& options) {
+  // All that can be refused is, before anything takes time.
+  TRY(const data::Split split, data::parse_split(options.split));
+  TRY(const data::Dataset dataset, data::Dataset::open(options.data));
+  std::vector<std::string> groups;
+  if (!options.by.empty()) {
+    TRY(groups, evaluation::groups_of_users(dataset, options.by));
+  }
+  TRY(const Model model, retrieval::load_retriever(options.model, dataset));
+  Model other;
+  if (!options.against.empty()) {
+    TRY(other, retrieval::load_retriever(options.against, dataset));
+  }
+
+  const auto seed = static_cast<std::uint64_t>(context.seed);
+  const evaluation::FullRankingOptions how{
+      .split = split, .sample = options.sample, .seed = seed, .threads = context.threads};
+  const statistics::BootstrapOptions bootstrap{.resamples = options.resamples, .seed = seed};
+  TRY(const Ranked ours, rank(context, dataset, *model, how));
+
+  evaluation::Report report;
+  report.model = model->kind();
+  report.data = dataset.name();
+  report.data_checksum = dataset.checksum();
+  report.split = split;
+  report.metrics = ours.ranking.metrics();
+  report.confidence = bootstrap.confidence;
+  report.skipped = ours.ranking.skipped;
+  report.seconds = ours.seconds;
+  const auto metrics = evaluation::reported_metrics();
+  TRY(report.estimates, evaluation::estimate(report.metrics, metrics, bootstrap));
+  if (!options.by.empty()) {
+    TRY(report.groups,
+        evaluation::group_results(ours.ranking, options.by, groups, {.bootstrap = bootstrap}));
+  }
+  if (other) {
+    TRY(const Ranked theirs, rank(context, dataset, *other, how));
+    TRY(auto differences, evaluation::compare(ours.ranking, theirs.ranking, metrics, bootstrap));
+    report.against = {.model = std::string(other->kind()),
+                      .metrics = theirs.ranking.metrics(),
+                      .differences = std::move(differences)};
+  }
+  if (context.json) {
+    print_json(context, evaluation::to_json(report));
+  } else {
+    context.out << evaluation::to_markdown(report);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_evaluate(CommandLine& line) {
+  auto options = std::make_shared<EvaluateOptions>();
+  CLI::App* command =
+      line.add("evaluate", "how high a model ranks what users took next",
+               "rapport evaluate --data datasets/ml-100k --model models/sasrec --by gender "
+               "--against models/popularity");
+  command->add_option("--data", options->data, "data set (of rapport data prepare)")->required();
+  command->add_option("--model", options->model, "model directory (of rapport train)")->required();
+  command->add_option("--split", options->split, "test or validation")->capture_default_str();
+  command->add_option("--sample", options->sample, "rank this many users, drawn by --seed (0: all)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option(
+      "--by", options->by,
+      "results by group of users: gender, age_band, occupation, region or activity");
+  command->add_option("--against", options->against,
+                      "another model directory, compared user by user");
+  command->add_option("--resamples", options->resamples, "bootstrap draws of each interval")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}))
+      ->capture_default_str();
+  line.run(command, [options](Context& context) { return evaluate(context, *options); });
+}
+
+}  // namespace rapport::cli
