@@ -72,6 +72,7 @@ void add_users(CommandLine& line);
 void add_facts(CommandLine& line);
 void add_keys(CommandLine& line);
 void add_backup(CommandLine& line);
+void add_data(CommandLine& line);
 void add_train(CommandLine& line);
 
 /// Prints one JSON document with a line end.

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   add_facts(line);
   add_keys(line);
   add_backup(line);
+  add_data(line);
   add_train(line);
   Context context{std::cin, std::cout, std::cerr, {}, {}, false, false, {}, {}, {}, 0, 1};
   return line.main(argc, argv, context);

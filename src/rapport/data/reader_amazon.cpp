@@ -116,7 +116,9 @@ std::vector<std::string> categories(const Json& value) {
 }
 
 std::string text(const Json* value) {
-  return value != nullptr && value->is_string() ? std::string(base::trim(value->get_ref<const std::string&>())) : "";
+  return value != nullptr && value->is_string()
+             ? std::string(base::trim(value->get_ref<const std::string&>()))
+             : "";
 }
 
 }  // namespace
