@@ -26,7 +26,10 @@ struct Ran {
 class Commands : public ::testing::Test {
  protected:
   // The tests' own variables are none of the program's, which refuses those it does not know.
-  Commands() { unsetenv("RAPPORT_TEST_MODELS"); }
+  Commands() {
+    unsetenv("RAPPORT_TEST_MODELS");
+    unsetenv("RAPPORT_SHARED_DATA");
+  }
 
   Ran run(std::vector<std::string> words) {
     words.insert(words.begin(), {"rapport", "--home", home_.file("home")});

@@ -150,7 +150,9 @@ Result<void> sample(Context& context, const SampleArguments& arguments) {
   TRY(const data::Dataset dataset, data::Dataset::open(arguments.directory));
   data::SampleOptions options = arguments.options;
   options.name = name_of(arguments.output);
-  if (!arguments.strata.empty()) TRY(options.strata, data::parse_group_by(arguments.strata));
+  if (!arguments.strata.empty()) {
+    TRY(options.strata, data::parse_group_by(arguments.strata));
+  }
   base::SeededRandom random(static_cast<std::uint64_t>(arguments.seed));
   TRY(const data::Sample sampled, data::sample(dataset, options, random));
   TRY_VOID(sampled.dataset.save(arguments.output));

@@ -80,10 +80,11 @@ double density(const Dataset& dataset) {
 }  // namespace
 
 DatasetStatistics statistics(const Dataset& dataset) {
-  DatasetStatistics found{.users = dataset.users(),
-                          .items = dataset.items(),
-                          .interactions = dataset.interactions(),
-                          .density = density(dataset)};
+  DatasetStatistics found;
+  found.users = dataset.users();
+  found.items = dataset.items();
+  found.interactions = dataset.interactions();
+  found.density = density(dataset);
   add_histories(dataset, found);
   add_items(dataset, found);
   add_groups(dataset, found);

@@ -87,7 +87,8 @@ Grouping group_users(const Dataset& dataset, std::span<const GroupBy> by) {
                             ? std::string(terciles.band(dataset.history(user).size()))
                             : value(person, one);
       if (own.empty()) own = "unknown";
-      group += (group.empty() ? "" : ", ") + own;
+      if (!group.empty()) group += ", ";
+      group += own;
     }
     users_of[by.empty() ? "all" : group].push_back(user);
   }
