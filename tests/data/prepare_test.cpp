@@ -94,6 +94,27 @@ TEST(Prepare, KeepsOrderByTheHashOfIdsHoweverTheSourceNumbersThem) {
   EXPECT_EQ(history(a, "2"), history(b, "2"));
 }
 
+TEST(Prepare, KeepsTheTriplesThatBeginOrEndAtAnItem) {
+  Source source = read(Format::kSequences, "1 a b\n2 b a c\n");
+  source.links = {{"a", "m.1"}, {"b", "m.2"}, {"c", "m.3"}};
+  source.triples = {{"m.1", "directed_by", "m.9"},
+                    {"m.9", "directed", "m.2"},
+                    {"m.1", "sequel", "m.2"},
+                    {"m.3", "directed_by", "m.9"},
+                    {"m.8", "knows", "m.9"}};
+  // c falls with k = 2, and with it what is known of it.
+  const Preparation prepared = prepare(source, {.min_count = 2}).value();
+  const KnowledgeGraph& graph = prepared.dataset.graph();
+  EXPECT_EQ(graph.size(), 4);
+  EXPECT_THAT(prepared.notes, Contains(Pair("triples without an item", 2)));
+  const auto edges = graph.edges(prepared.dataset.catalogue().find("b").value());
+  ASSERT_EQ(edges.size(), 2u);
+  for (const KnowledgeGraph::Edge& edge : edges) {
+    EXPECT_FALSE(edge.from_item);
+    EXPECT_EQ(graph.entity(edge.entity), graph.relation(edge.relation) == "sequel" ? "m.1" : "m.9");
+  }
+}
+
 RC_GTEST_PROP(Prepare, LosesNoHistoryAndInventsNone, ()) {
   // Any histories; ids as wild as readers let through.
   const auto histories = *rc::gen::container<std::map<std::string, std::vector<std::uint8_t>>>(

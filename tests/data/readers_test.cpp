@@ -232,6 +232,20 @@ TEST(Csv, NamesOfColumnsAreThoseThatPeopleUse) {
   EXPECT_EQ(person(source, "u").region, "north");
 }
 
+TEST(RecBole, AnItemIsOneEntityOfTheGraphAndNoOtherItemIs) {
+  const SourceFiles files;
+  const std::string interactions =
+      files.write("f.inter", "user_id:token\titem_id:token\n1\t2\n1\t3\n");
+  files.write("f.kg", "head_id:token\trelation_id:token\ttail_id:token\nm\tr\tn\n");
+  for (const char* links : {"2\tm\n2\tn\n", "2\tm\n3\tm\n"}) {
+    files.write("f.link", std::string("item_id:token\tentity_id:token\n") + links);
+    const auto source = read_source(Format::kRecBole, {.interactions = interactions}, {});
+    ASSERT_FALSE(source) << links;
+    EXPECT_THAT(source.error().message, HasSubstr("f.link:3: "));
+    EXPECT_THAT(source.error().message, HasSubstr("is linked twice"));
+  }
+}
+
 struct Broken {
   Format format;
   Texts texts;
@@ -254,7 +268,7 @@ TEST(Readers, NameTheLineTheFieldAndTheValueOfWhatIsWrong) {
        "interactions:1: there is no time"},
       {Format::kAmazon, {"[1]\n{}\n"}, "interactions:1: 1 field"},
       {Format::kSequences, {"1 2\n3\n"}, "interactions:2: user \"3\" without an item"},
-      {Format::kRecBole, {"user_id:token\titem:token\n"}, "there is no column for the item"},
+      {Format::kRecBole, {"user_id:token\tthing:token\n"}, "there is no column for the item"},
       {Format::kRecBole, {"user_id\titem_id\n"}, "the column \"user_id\" has no type"},
       {Format::kCsv, {"user,product\n1,2\n"}, "interactions:1: there is no column for the item"},
       {Format::kCsv, {"user,item\n1,2,3\n"}, "interactions:2: 3 fields, expected 2"},

@@ -50,12 +50,12 @@ TEST(TableReader, ReadsQuotedFieldsAsRfc4180HasThem) {
 
 TEST(TableReader, EveryLineHasTheFieldsOfTheHeader) {
   EXPECT_THAT(read("a,b\n1,2\n3\n", {}, 2),
-              ElementsAre("[1][2]", HasSubstr("f:3: 1 field, expected 2: a, b")));
+              ElementsAre("[1][2]", HasSubstr("f:3: 1 field, expected 2: \"a, b\"")));
   const TableLayout optional{.separator = ",", .columns = {"a", "b", "c"}, .optional_columns = 1};
   EXPECT_THAT(read("1,2\n3,4\n", optional, 3), ElementsAre("[1][2][]", "[3][4][]"));
   EXPECT_THAT(read("1,2\n3,4,5\n", optional, 3),
               ElementsAre("[1][2][]", HasSubstr("3 fields, expected 2")));
-  EXPECT_THAT(read("1\n", optional, 3), ElementsAre(HasSubstr("1 field, expected 2: a, b")));
+  EXPECT_THAT(read("1\n", optional, 3), ElementsAre(HasSubstr("1 field, expected 2: \"a, b\"")));
 }
 
 TEST(TableReader, AHeaderNamesEachColumnOnceAndWithItsTypeWhereItMust) {

@@ -100,38 +100,35 @@ std::vector<Facts> facts_of(const IdTable& ids, const std::vector<Facts>& facts,
 }
 
 /// Items of the data set by the entity of the graph that they are.
-using ItemsOf = std::map<std::string_view, std::vector<ItemIndex>>;
+using ItemOf = std::map<std::string_view, ItemIndex>;
 
-ItemsOf items_by_entity(const Source& source, const Numbering& items) {
-  ItemsOf of;
+ItemOf items_by_entity(const Source& source, const Numbering& items) {
+  ItemOf of;
   if (source.links.empty()) {
     for (std::size_t item = 0; item < items.old_of.size(); ++item)
-      of[source.items[items.old_of[item]]].push_back(static_cast<ItemIndex>(item));
+      of[source.items[items.old_of[item]]] = static_cast<ItemIndex>(item);
     return of;
   }
   for (const auto& [id, entity] : source.links) {
     const auto old = source.items.find(id);
-    if (old && items.new_of[index(*old)] != kNobody)
-      of[entity].push_back(items.new_of[index(*old)]);
+    if (old && items.new_of[index(*old)] != kNobody) of[entity] = items.new_of[index(*old)];
   }
   return of;
 }
 
 Result<KnowledgeGraph> graph_of(const Source& source, const Numbering& items,
                                 std::int64_t& unused) {
-  const ItemsOf of = items_by_entity(source, items);
+  const ItemOf of = items_by_entity(source, items);
   IdTable relations, entities;
   std::vector<KnowledgeGraph::Edge> edges;
   const auto add = [&](std::string_view end, std::string_view relation, std::string_view entity,
                        bool from_item) {
     const auto found = of.find(end);
     if (found == of.end()) return false;
-    for (const ItemIndex item : found->second) {
-      edges.push_back({.item = item,
-                       .relation = relations.add(relation),
-                       .entity = entities.add(entity),
-                       .from_item = from_item});
-    }
+    edges.push_back({.item = found->second,
+                     .relation = relations.add(relation),
+                     .entity = entities.add(entity),
+                     .from_item = from_item});
     return true;
   };
   for (const Triple& triple : source.triples) {

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "rapport/data/readers.h"
 
 namespace rapport::data {
@@ -46,11 +48,19 @@ Result<void> read_links(const std::filesystem::path& path, const ReadOptions& op
   TRY(TableReader table, TableReader::open(path, kAtomicFile, options));
   TRY(const std::size_t item, table.require("the item", {"item_id"}));
   TRY(const std::size_t entity, table.require("the entity", {"entity_id"}));
+  // One to one: were an entity many items, each of its triples would be as many edges.
+  IdTable items, entities;
   std::int64_t unused = 0;
   while (true) {
     TRY(const bool more, table.next());
     if (!more) break;
-    if (table[entity].empty()) return fail(table.error("the entity is empty"));
+    for (const auto& [column, seen] : {std::pair(item, &items), std::pair(entity, &entities)}) {
+      const std::size_t known = seen->size();
+      seen->add(table[column]);
+      if (table[column].empty()) return fail(table.error("a link with an empty part"));
+      if (seen->size() == known)
+        return fail(table.error(fmt::format("{} is linked twice", shown(table[column]))));
+    }
     if (source.items.find(table[item])) {
       source.links.emplace_back(table[item], table[entity]);
     } else {

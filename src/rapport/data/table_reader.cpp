@@ -105,9 +105,10 @@ Result<void> TableReader::check_columns() {
     fewest_ = std::clamp(size, columns_.size() - layout_.optional_columns, columns_.size());
   }
   if (size == fewest_) return {};
-  return fail(error(fmt::format(
-      "{} field{}, expected {}: {}", size, size == 1 ? "" : "s", fewest_,
-      fmt::join(columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(fewest_), ", "))));
+  const auto names =
+      fmt::join(columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(fewest_), ", ");
+  return fail(error(fmt::format("{} field{}, expected {}: {}", size, size == 1 ? "" : "s", fewest_,
+                                shown(fmt::format("{}", names)))));
 }
 
 Result<void> TableReader::split() {
