@@ -146,6 +146,15 @@ TEST(Dataset, TheChecksumIsOfEverythingAndThatOfTheCatalogueOfItsIds) {
   EXPECT_NE(Dataset::create(std::move(parts))->catalogue_checksum(), usual.catalogue_checksum());
 }
 
+TEST(Dataset, MadeAgainOfItsOwnPartsIsTheSame) {
+  const Dataset made = small_dataset();
+  DatasetParts parts = small_parts();
+  parts.catalogue = made.catalogue();
+  parts.people = made.people();
+  parts.graph = made.graph();
+  EXPECT_EQ(Dataset::create(std::move(parts))->checksum(), made.checksum());
+}
+
 TEST(Dataset, SavingReplacesADataSetAndNothingElse) {
   const testing::TemporaryDirectory folder;
   const Dataset first = small_dataset();

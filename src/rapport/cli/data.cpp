@@ -45,11 +45,15 @@ std::int64_t bytes_of(const data::SourcePaths& paths) {
 
 Result<data::Source> read(Context& context, data::Format format, const data::SourcePaths& paths,
                           const base::Clock& clock) {
+  constexpr std::int64_t kKibibyte = 1024;
   base::Progress progress(
-      "reading", bytes_of(paths), "bytes", clock,
+      "reading", bytes_of(paths) / kKibibyte, "KiB", clock,
       context.quiet ? base::ProgressStyle::kQuiet : base::default_progress_style());
-  return data::read_source(
-      format, paths, {.on_bytes = [&progress](std::int64_t bytes) { progress.advance(bytes); }});
+  std::int64_t seen = 0;
+  return data::read_source(format, paths, {.on_bytes = [&](std::int64_t bytes) {
+                             progress.advance((seen + bytes) / kKibibyte - seen / kKibibyte);
+                             seen += bytes;
+                           }});
 }
 
 Result<void> prepare(Context& context, const PrepareArguments& arguments) {

@@ -55,7 +55,7 @@ void add_categories(ColumnsBuilder& builder, const std::vector<Item>& items) {
 }  // namespace
 
 struct Catalogue::Contents {
-  Columns columns;  // what the views below look into
+  Columns columns;  // what the views below look into; those of a data set have others beside
   IdColumn ids;
   TextColumn titles, brands, categories;
   std::span<const std::int64_t> first_category;
@@ -113,7 +113,7 @@ Result<Catalogue> Catalogue::read(const Columns& columns) {
 }
 
 void Catalogue::write(ColumnsBuilder& builder) const {
-  builder.add(contents_->columns);
+  builder.add(contents_->columns, "items.");
 }
 
 std::int64_t Catalogue::size() const {

@@ -125,9 +125,11 @@ std::string Columns::checksum(std::string_view prefix) const {
   return base::digest(all);
 }
 
-void ColumnsBuilder::add(const Columns& columns) {
-  for (const Columns::Entry& entry : columns.entries())
-    append(entry.name, entry.type, entry.count, bytes_of(entry, columns.bytes()));
+void ColumnsBuilder::add(const Columns& columns, std::string_view prefix) {
+  for (const Columns::Entry& entry : columns.entries()) {
+    if (entry.name.starts_with(prefix))
+      append(entry.name, entry.type, entry.count, bytes_of(entry, columns.bytes()));
+  }
 }
 
 void ColumnsBuilder::append(std::string name, std::string_view type, std::int64_t count,

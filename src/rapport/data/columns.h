@@ -120,8 +120,8 @@ class ColumnsBuilder {
     add<std::int64_t>(name + ".offsets", offsets);
     add<char>(name + ".bytes", bytes);
   }
-  /// All of another's.
-  void add(const Columns& columns);
+  /// Those of another whose name begins with `prefix`.
+  void add(const Columns& columns, std::string_view prefix);
 
   Columns build();
 

@@ -168,7 +168,7 @@ Result<Dataset> Dataset::create(DatasetParts parts) {
   builder.add<std::int64_t>("interactions.offsets", parts.offsets);
   builder.add<ItemIndex>("interactions.items", parts.sequence);
   builder.add<std::int64_t>("interactions.times", parts.times);
-  builder.add<float>("users.weights", parts.weights);
+  builder.add<float>("weights", parts.weights);
   parts.people.write(builder);
   parts.catalogue.write(builder);
   parts.graph.write(builder);
@@ -182,7 +182,7 @@ Result<Dataset> Dataset::read(std::string name, Json source, Columns columns) {
   TRY(contents->offsets, columns.numbers<std::int64_t>("interactions.offsets"));
   TRY(contents->sequence, columns.numbers<ItemIndex>("interactions.items"));
   TRY(contents->times, columns.numbers<std::int64_t>("interactions.times"));
-  TRY(contents->weights, columns.numbers<float>("users.weights"));
+  TRY(contents->weights, columns.numbers<float>("weights"));
   TRY(contents->people, People::read(columns));
   TRY(contents->catalogue, Catalogue::read(columns));
   TRY(contents->graph, KnowledgeGraph::read(columns, contents->catalogue.size()));

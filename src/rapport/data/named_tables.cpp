@@ -39,14 +39,16 @@ std::string_view unless_unknown(std::string_view brand) {
   return brand == "Unknown" || brand == "unknown" ? std::string_view() : brand;
 }
 
-Result<std::optional<std::int32_t>> year(const TableReader& table,
-                                         std::optional<std::size_t> column,
-                                         std::string_view title) {
-  TRY(const std::optional<double> given, number(table, column));
-  if (!given) return title_year(title);
-  if (std::floor(*given) != *given || std::abs(*given) > 9999)
-    return fail(table.error(fmt::format("the year is {}", *given)));
-  return static_cast<std::int32_t>(*given);
+/// Of the column, else of the title. A text that is no year is counted: MovieLens-100K has
+/// "unkonwn".
+std::optional<std::int32_t> year(std::string_view given, std::string_view title,
+                                 std::int64_t& unreadable) {
+  if (given.empty()) return title_year(title);
+  const auto number = parse_number(given);
+  if (number && std::floor(*number) == *number && std::abs(*number) <= 9999)
+    return static_cast<std::int32_t>(*number);
+  ++unreadable;
+  return title_year(title);
 }
 
 }  // namespace
@@ -97,6 +99,7 @@ Result<void> read_item_table(TableReader table, std::string_view category_separa
   const auto price = table.column({"price"});
   const auto sales_rank = table.column({"sales_rank"});
   FactTable facts(source.items, source.item_facts);
+  std::int64_t unreadable_years = 0;
   TRY_VOID(for_each_line(table, [&]() -> Result<void> {
     TRY(Item * item, facts.add(table[id], table.lines()));
     if (item == nullptr) return {};
@@ -105,12 +108,13 @@ Result<void> read_item_table(TableReader table, std::string_view category_separa
     item->categories = split_list(text(table, categories), category_separator);
     if (item->categories == std::vector<std::string>{"(no genres listed)"})
       item->categories.clear();
-    TRY(item->year, year(table, release, item->title));
+    item->year = year(text(table, release), item->title, unreadable_years);
     TRY(item->price, number(table, price));
     TRY(item->sales_rank, number(table, sales_rank));
     return {};
   }));
   note(source, "items described that nobody interacted with", facts.unused());
+  note(source, "years that are no whole number", unreadable_years);
   note_latin1(source, table);
   return {};
 }

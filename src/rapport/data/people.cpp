@@ -24,7 +24,7 @@ constexpr Attribute kAttributes[] = {{"users.age_band", &Person::age_band},
 }  // namespace
 
 struct People::Contents {
-  Columns columns;  // what the views below look into
+  Columns columns;  // what the views below look into; those of a data set have others beside
   IdColumn ids;
   TextColumn attributes[std::size(kAttributes)];
 };
@@ -67,7 +67,7 @@ Result<People> People::read(const Columns& columns) {
 }
 
 void People::write(ColumnsBuilder& builder) const {
-  builder.add(contents_->columns);
+  builder.add(contents_->columns, "users.");
 }
 
 std::int64_t People::size() const {

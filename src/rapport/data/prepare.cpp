@@ -200,8 +200,11 @@ Result<Preparation> prepare(const Source& source, const PrepareOptions& options)
   TRY(parts.people,
       People::create(facts_of(source.users, source.user_facts, users, users_without)));
   TRY(parts.graph, graph_of(source, items, unused_triples));
-  if (items_without > 0) notes["items without a description"] = items_without;
-  if (users_without > 0) notes["users without a description"] = users_without;
+  // Where nothing is described at all, no file was given for it.
+  if (items_without > 0 && items_without < parts.catalogue.size())
+    notes["items without a description"] = items_without;
+  if (users_without > 0 && users_without < parts.people.size())
+    notes["users without a description"] = users_without;
   if (unused_triples > 0) notes["triples without an item"] = unused_triples;
 
   parts.source = source.description;

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <span>
 
 #include "rapport/base/text.h"
 
@@ -105,10 +106,9 @@ Result<void> TableReader::check_columns() {
     fewest_ = std::clamp(size, columns_.size() - layout_.optional_columns, columns_.size());
   }
   if (size == fewest_) return {};
-  const auto names =
-      fmt::join(columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(fewest_), ", ");
+  const std::string names = fmt::format("{}", fmt::join(std::span(columns_).first(fewest_), ", "));
   return fail(error(fmt::format("{} field{}, expected {}: {}", size, size == 1 ? "" : "s", fewest_,
-                                shown(fmt::format("{}", names)))));
+                                shown(names))));
 }
 
 Result<void> TableReader::split() {
