@@ -29,7 +29,7 @@ class DataCommands : public ::testing::Test {
     for (const std::string& word : words) arguments.push_back(word.c_str());
     std::istringstream in;
     std::ostringstream out, err;
-    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0};
+    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0, 1};
     CommandLine line;
     add_data(line);
     Ran ran;

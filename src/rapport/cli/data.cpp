@@ -22,7 +22,6 @@ struct PrepareArguments {
 
 struct SampleArguments {
   std::string directory, output, strata;
-  std::int64_t seed = 1;
   data::SampleOptions options;
 };
 
@@ -157,7 +156,7 @@ Result<void> sample(Context& context, const SampleArguments& arguments) {
   if (!arguments.strata.empty()) {
     TRY(options.strata, data::parse_group_by(arguments.strata));
   }
-  base::SeededRandom random(static_cast<std::uint64_t>(arguments.seed));
+  base::SeededRandom random(static_cast<std::uint64_t>(context.seed));
   TRY(const data::Sample sampled, data::sample(dataset, options, random));
   TRY_VOID(sampled.dataset.save(arguments.output));
   if (context.json) {
@@ -165,7 +164,7 @@ Result<void> sample(Context& context, const SampleArguments& arguments) {
                          {"directory", arguments.output},
                          {"users", sampled.dataset.users()},
                          {"interactions", sampled.dataset.interactions()},
-                         {"seed", arguments.seed},
+                         {"seed", context.seed},
                          {"strata", sampled.dataset.source()["strata"]},
                          {"checksum", sampled.dataset.checksum()}});
     return {};
@@ -241,7 +240,6 @@ void add_sample(CommandLine& line, CLI::App* group) {
                    "0: strata as large as they are; 1: equal; between: small ones up-weighted")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "of the draw")->capture_default_str();
   command
       ->add_option("--output", arguments->output, "folder to write; a data set there is replaced")
       ->required();
