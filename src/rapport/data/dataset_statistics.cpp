@@ -127,7 +127,7 @@ std::string table_line(const Dataset& dataset) {
 std::string with_commas(std::int64_t number) {
   std::string text = fmt::format("{}", number);
   const std::size_t first_digit = number < 0 ? 1 : 0;
-  for (std::size_t at = text.size(); at > first_digit + 3; at -= 3) text.insert(at - 3, ",");
+  for (std::size_t at = text.size(); at > first_digit + 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
 }
 
