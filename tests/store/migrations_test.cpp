@@ -47,6 +47,9 @@ INSERT INTO jobs VALUES (1, 'job_1', 'observe', 'u_1', CAST('{}' AS BLOB), 'queu
 INSERT INTO api_keys VALUES (1, 'key_1', 'digest_1', 'laptop', 'default', 'user', CAST('sam' AS BLOB), 900,
   NULL);
 )sql",
+    R"sql(
+INSERT INTO interactions VALUES (1, 'act_1', 'u_1', 'ml-100k', 'rating', CAST('50' AS BLOB), 4.5, 'rec_1', 2200);
+)sql",
 };
 
 using Rows = std::vector<std::string>;

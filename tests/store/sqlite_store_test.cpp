@@ -212,6 +212,7 @@ void plant_canary(Store& store) {
   job.error = canary;
   ASSERT_TRUE(ok(store.update_job(job)));
   ASSERT_TRUE(ok(store.add_key({.id = "key_1", .digest = "digest_1", .user_name = canary})));
+  ASSERT_TRUE(ok(store.add_interactions({{.id = "act_1", .user = "u_1", .item = canary}})));
 }
 
 TEST_F(SqliteStoreTest, NoPersonalTextIsInTheFilesPastTheCodec) {
@@ -245,6 +246,11 @@ TEST_F(SqliteStoreTest, ForgottenAndDeletedTextIsNotInTheFiles) {
   EXPECT_THAT(bytes_on_disk(), Not(HasSubstr("xylophone-fact")));
   ASSERT_TRUE(ok(opened->delete_conversation("u_1", "conv_1")));
   EXPECT_THAT(bytes_on_disk(), Not(HasSubstr("marimba-turn")));
+
+  ASSERT_TRUE(ok(opened->add_interactions({{.id = "act_1", .user = "u_1", .item = "theremin"}})));
+  ASSERT_THAT(bytes_on_disk(), HasSubstr("theremin"));
+  ASSERT_TRUE(ok(opened->delete_interaction("u_1", "act_1")));
+  EXPECT_THAT(bytes_on_disk(), Not(HasSubstr("theremin")));
 }
 
 TEST_F(SqliteStoreTest, ATextMovedToAnotherRowIsRefusedByTheCodec) {

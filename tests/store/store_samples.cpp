@@ -57,6 +57,17 @@ Json as_json(const Event& event) {
           {"data", event.data}, {"created", event.created}};
 }
 
+Json as_json(const Interaction& interaction) {
+  return {{"id", interaction.id},
+          {"user", interaction.user},
+          {"catalogue", interaction.catalogue},
+          {"kind", name(interaction.kind)},
+          {"item", interaction.item},
+          {"value", interaction.value ? Json(*interaction.value) : Json()},
+          {"response_id", interaction.response_id},
+          {"created", interaction.created}};
+}
+
 Json as_json(const Job& job) {
   return {{"id", job.id},
           {"kind", job.kind},

@@ -46,6 +46,7 @@ Json as_json(const Fact& fact);
 Json as_json(const Conversation& conversation);
 Json as_json(const Turn& turn);
 Json as_json(const Event& event);
+Json as_json(const Interaction& interaction);
 Json as_json(const Job& job);
 Json as_json(const ApiKey& key);
 template <typename T>

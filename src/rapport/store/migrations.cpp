@@ -157,6 +157,21 @@ CREATE TABLE api_keys (
   revoked   INTEGER
 ) STRICT;
 )sql"},
+    {"what users did with items", R"sql(
+CREATE TABLE interactions (
+  seq         INTEGER PRIMARY KEY,
+  id          TEXT NOT NULL UNIQUE,
+  user        TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  catalogue   TEXT NOT NULL,
+  kind        TEXT NOT NULL CHECK (kind IN ('view', 'click', 'like', 'hide', 'rating', 'purchase')),
+  item        BLOB NOT NULL,
+  value       REAL,
+  response_id TEXT NOT NULL,
+  created     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX interactions_by_user ON interactions (user, catalogue, created);
+CREATE INDEX hides_by_user ON interactions (user, catalogue) WHERE kind = 'hide';
+)sql"},
 };
 
 /// What tells whose a file is.

@@ -55,6 +55,11 @@ void Statement::bind_next(const std::optional<std::int64_t>& value) {
   keep_first_fault(sqlite3_bind_null(statement_, ++bound_));
 }
 
+void Statement::bind_next(const std::optional<double>& value) {
+  if (value) return bind_next(*value);
+  keep_first_fault(sqlite3_bind_null(statement_, ++bound_));
+}
+
 Statement& Statement::bind_bytes(std::string_view bytes) {
   keep_first_fault(sqlite3_bind_blob64(statement_, ++bound_, bytes.empty() ? "" : bytes.data(),
                                        bytes.size(), SQLITE_TRANSIENT));
@@ -86,6 +91,11 @@ std::optional<std::int64_t> Statement::optional_integer(int column) const {
 
 double Statement::real(int column) const {
   return sqlite3_column_double(statement_, column);
+}
+
+std::optional<double> Statement::optional_real(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  return real(column);
 }
 
 std::string Statement::text(int column) const {

@@ -71,6 +71,7 @@ class Statement {
   std::int64_t integer(int column) const;
   std::optional<std::int64_t> optional_integer(int column) const;
   double real(int column) const;
+  std::optional<double> optional_real(int column) const;
   /// Text or bytes; "" for NULL.
   std::string text(int column) const;
 
@@ -82,6 +83,7 @@ class Statement {
   void bind_next(double value);
   void bind_next(std::string_view value);
   void bind_next(const std::optional<std::int64_t>& value);
+  void bind_next(const std::optional<double>& value);
   void keep_first_fault(int code);
 
   Connection* connection_;

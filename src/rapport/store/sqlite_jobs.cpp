@@ -19,6 +19,11 @@ constexpr std::string_view kOldestDue =
     "AND ?2 >= iif(status = 'queued', not_before, lease_until) "
     "ORDER BY created, seq LIMIT 1";
 
+tl::unexpected<Error> no_job(const std::string& id) {
+  return fail(ErrorCode::kNotFound,
+              fmt::format("job {} is not known: check the id in the list of jobs", id));
+}
+
 }  // namespace
 
 Result<Job> SqliteStore::read_job(const Statement& row) const {
@@ -104,10 +109,7 @@ Result<void> SqliteStore::update_job(const Job& job) {
       TRY(Statement stored,
           connection.prepare("SELECT coalesce(user, ''), attempts FROM jobs WHERE id = ?"));
       TRY(const bool found, stored.bind(job.id).step());
-      if (!found) {
-        return fail(ErrorCode::kNotFound,
-                    fmt::format("job {} is not known: check the id in the list of jobs", job.id));
-      }
+      if (!found) return no_job(job.id);
       user = stored.text(0);
       if (stored.integer(1) > job.attempts) {
         return fail(ErrorCode::kConflict,
@@ -125,6 +127,19 @@ Result<void> SqliteStore::update_job(const Job& job) {
     update.bind(name(job.status), job.attempts, job.progress, job.not_before);
     TRY_VOID(personal_->bind(update, {user, "jobs", job.id, "error"}, job.error));
     return update.bind(now, job.id).run();
+  });
+}
+
+Result<Job> SqliteStore::job(const std::string& id) {
+  return database_->read([&](Connection& connection) -> Result<Job> {
+    TRY(Statement row,
+        connection.prepare("SELECT id, kind, user, payload, status, attempts, max_attempts, "
+                           "not_before, progress, error, created, updated FROM jobs "
+                           "WHERE id = ?"));
+    TRY(std::optional<Job> found,
+        row.bind(id).one([&](const Statement& at) { return read_job(at); }));
+    if (!found) return no_job(id);
+    return *std::move(found);
   });
 }
 

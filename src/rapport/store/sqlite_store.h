@@ -86,11 +86,19 @@ class SqliteStore final : public Store {
   Result<void> add_events(const std::vector<Event>& events) override;
   Result<std::vector<Event>> events(const UserId& user, Page page) override;
 
+  Result<void> add_interactions(const std::vector<Interaction>& interactions) override;
+  Result<ItemHistory> item_history(const UserId& user, const std::string& catalogue,
+                                   std::int64_t limit) override;
+  Result<std::vector<Interaction>> interactions(const UserId& user, const std::string& catalogue,
+                                                Page page) override;
+  Result<void> delete_interaction(const UserId& user, const std::string& id) override;
+
   Result<void> enqueue(const Job& job) override;
   Result<std::optional<Job>> claim_job(const std::vector<std::string>& kinds,
                                        std::chrono::seconds lease) override;
   Result<void> update_job(const Job& job) override;
   Result<std::vector<Job>> jobs(Page page) override;
+  Result<Job> job(const std::string& id) override;
 
   Result<void> add_key(const ApiKey& key) override;
   Result<std::optional<ApiKey>> key_by_digest(const std::string& digest) override;
@@ -132,6 +140,7 @@ class SqliteStore final : public Store {
   Result<Conversation> read_conversation(const sqlite::Statement& row) const;
   Result<Turn> read_turn(const sqlite::Statement& row) const;
   Result<Event> read_event(const sqlite::Statement& row) const;
+  Result<Interaction> read_interaction(const sqlite::Statement& row) const;
   Result<Job> read_job(const sqlite::Statement& row) const;
   Result<ApiKey> read_key(const sqlite::Statement& row) const;
 

@@ -10,6 +10,8 @@ namespace {
 constexpr std::array<std::string_view, 4> kFactStatuses = {"active", "superseded", "disputed",
                                                            "forgotten"};
 constexpr std::array<std::string_view, 4> kJobStatuses = {"queued", "running", "done", "failed"};
+constexpr std::array<std::string_view, 6> kInteractionKinds = {"view", "click",  "like",
+                                                               "hide", "rating", "purchase"};
 constexpr std::array<std::string_view, 3> kKeyRoles = {"admin", "app", "user"};
 
 /// The enumerator whose place in `names` is that of `text`.
@@ -31,6 +33,9 @@ std::string_view name(FactStatus status) {
 std::string_view name(JobStatus status) {
   return kJobStatuses[static_cast<std::size_t>(status)];
 }
+std::string_view name(InteractionKind kind) {
+  return kInteractionKinds[static_cast<std::size_t>(kind)];
+}
 std::string_view name(KeyRole role) {
   return kKeyRoles[static_cast<std::size_t>(role)];
 }
@@ -40,6 +45,9 @@ Result<FactStatus> parse_fact_status(std::string_view text) {
 }
 Result<JobStatus> parse_job_status(std::string_view text) {
   return parse<JobStatus>(kJobStatuses, "status of a job", text);
+}
+Result<InteractionKind> parse_interaction_kind(std::string_view text) {
+  return parse<InteractionKind>(kInteractionKinds, "kind of interaction", text);
 }
 Result<KeyRole> parse_key_role(std::string_view text) {
   return parse<KeyRole>(kKeyRoles, "role of a key", text);

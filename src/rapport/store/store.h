@@ -1,5 +1,5 @@
-// Durable state behind one interface: users, settings, facts, the conversation log, events,
-// exposures, traces, jobs, API keys. SQLite implements it (sqlite_store.h);
+// Durable state behind one interface: users, settings, facts, the conversation log, interactions
+// with items, events, exposures, traces, jobs, API keys. SQLite implements it (sqlite_store.h);
 // tests/store/store_conformance.h runs against every implementation.
 //
 //   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db", .index_key =
@@ -88,6 +88,29 @@ struct Event {
   std::string response_id = {};  // or ""
   Json data = Json::object();    // personal text
   UnixMillis created = 0;
+};
+
+enum class InteractionKind { kView, kClick, kLike, kHide, kRating, kPurchase };
+std::string_view name(InteractionKind kind);
+Result<InteractionKind> parse_interaction_kind(std::string_view text);
+
+/// What a user did with an item of a catalogue. `item` is personal text: what somebody looks at is
+/// nobody else's business.
+struct Interaction {
+  std::string id = {};  // "act_…"
+  UserId user = {};
+  std::string catalogue = {};  // the name of the data set whose items these are
+  InteractionKind kind = InteractionKind::kView;
+  std::string item = {};             // the catalogue's own id
+  std::optional<double> value = {};  // of a rating
+  std::string response_id = {};      // the recommendation that showed the item, or ""
+  UnixMillis created = 0;
+};
+
+/// What a recommendation rests on.
+struct ItemHistory {
+  std::vector<Interaction> recent = {};  // the last ones, oldest first
+  std::vector<std::string> hidden = {};  // items hidden at any time
 };
 
 /// What was shown to whom under which choice, with its propensity: the ground of every later
@@ -243,6 +266,18 @@ class Store {
   virtual Result<void> add_events(const std::vector<Event>& events) = 0;
   virtual Result<std::vector<Event>> events(const UserId& user, Page page) = 0;  // newest first
 
+  // Interactions with items
+  /// One transaction. kConflict for an id that is already stored.
+  virtual Result<void> add_interactions(const std::vector<Interaction>& interactions) = 0;
+  /// The last `limit` and every hide, in one read. Empty for a user not known yet.
+  virtual Result<ItemHistory> item_history(const UserId& user, const std::string& catalogue,
+                                           std::int64_t limit) = 0;
+  virtual Result<std::vector<Interaction>> interactions(const UserId& user,
+                                                        const std::string& catalogue,
+                                                        Page page) = 0;  // newest first
+  /// The row is gone, not only marked.
+  virtual Result<void> delete_interaction(const UserId& user, const std::string& id) = 0;
+
   // Jobs
   virtual Result<void> enqueue(const Job& job) = 0;
   /// The oldest due job of one of these kinds becomes running, counts one more attempt and is ours
@@ -254,6 +289,7 @@ class Store {
   /// was claimed again meanwhile (more attempts are stored than `job` has): it is no longer ours.
   virtual Result<void> update_job(const Job& job) = 0;
   virtual Result<std::vector<Job>> jobs(Page page) = 0;  // last enqueued first
+  virtual Result<Job> job(const std::string& id) = 0;
 
   // Keys
   virtual Result<void> add_key(const ApiKey& key) = 0;  // kConflict for a known id or digest

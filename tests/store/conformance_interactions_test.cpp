@@ -1,0 +1,98 @@
+// What users did with items.
+#include <gmock/gmock.h>
+
+#include "store_conformance.h"
+
+namespace rapport::store {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+Interaction act(const UserId& user, const std::string& id, const std::string& item,
+                InteractionKind kind = InteractionKind::kView) {
+  return {.id = id, .user = user, .catalogue = "films", .kind = kind, .item = item};
+}
+
+std::vector<std::string> items(const std::vector<Interaction>& interactions) {
+  std::vector<std::string> names;
+  for (const Interaction& each : interactions) names.push_back(each.item);
+  return names;
+}
+
+TEST_P(StoreConformance, InteractionsAreKeptAsTheyAre) {
+  const UserId sam = known("sam"), kim = known("kim");
+  Interaction rated = act(sam, "act_1", "Amélie (2001)", InteractionKind::kRating);
+  rated.value = 4.5;
+  rated.response_id = "rec_1";
+  rated.created = clock_.now() - 7;
+  Interaction timeless = act(sam, "act_2", "50", InteractionKind::kPurchase);
+  EXPECT_TRUE(ok(store_->add_interactions({rated, timeless})));
+  EXPECT_TRUE(ok(store_->add_interactions({})));
+  timeless.created = clock_.now();
+  reopen();
+
+  EXPECT_EQ(as_json(value_of(store_->interactions(sam, "films", {}))),
+            as_json(std::vector{timeless, rated}));
+  EXPECT_THAT(ids(value_of(store_->interactions(sam, "films", {.limit = 1, .offset = 1}))),
+              ElementsAre("act_1"));
+  EXPECT_THAT(value_of(store_->interactions(sam, "books", {})), IsEmpty());
+  EXPECT_THAT(value_of(store_->interactions(kim, "films", {})), IsEmpty());
+  EXPECT_TRUE(fails(store_->interactions("u_nobody", "films", {}), ErrorCode::kNotFound));
+}
+
+TEST_P(StoreConformance, TheHistoryIsTheLastInteractionsOldestFirstAndEveryHide) {
+  const UserId sam = known("sam"), kim = known("kim");
+  EXPECT_TRUE(ok(store_->add_interactions({act(sam, "act_1", "1", InteractionKind::kHide),
+                                           act(sam, "act_2", "2"), act(sam, "act_3", "3"),
+                                           act(kim, "act_4", "4", InteractionKind::kHide)})));
+  Interaction elsewhere = act(sam, "act_5", "5", InteractionKind::kHide);
+  elsewhere.catalogue = "books";
+  Interaction late_news = act(sam, "act_6", "6");
+  late_news.created = clock_.now() - 1'000;
+  EXPECT_TRUE(ok(store_->add_interactions({elsewhere, late_news})));
+
+  ItemHistory history = value_of(store_->item_history(sam, "films", 2));
+  EXPECT_THAT(items(history.recent), ElementsAre("2", "3"));
+  EXPECT_THAT(history.hidden, ElementsAre("1")) << "however long ago";
+  history = value_of(store_->item_history(sam, "films", 100));
+  EXPECT_THAT(items(history.recent), ElementsAre("6", "1", "2", "3")) << "by time, then arrival";
+  history = value_of(store_->item_history("u_nobody", "films", 100));
+  EXPECT_THAT(history.recent, IsEmpty());
+  EXPECT_THAT(history.hidden, IsEmpty());
+}
+
+TEST_P(StoreConformance, InteractionsAreAddedAllOrNone) {
+  const UserId sam = known("sam");
+  EXPECT_TRUE(ok(store_->add_interactions({act(sam, "act_1", "1")})));
+  EXPECT_TRUE(fails(store_->add_interactions({act(sam, "act_2", "2"), act(sam, "act_1", "1")}),
+                    ErrorCode::kConflict));
+  EXPECT_TRUE(
+      fails(store_->add_interactions({act(sam, "act_3", "3"), act("u_nobody", "act_4", "4")}),
+            ErrorCode::kNotFound, "u_nobody"));
+  EXPECT_THAT(ids(value_of(store_->interactions(sam, "films", {}))), ElementsAre("act_1"));
+}
+
+TEST_P(StoreConformance, ADeletedInteractionIsGoneAndAnotherUsersIsAsUnknownAsNone) {
+  const UserId sam = known("sam"), kim = known("kim");
+  EXPECT_TRUE(ok(store_->add_interactions(
+      {act(sam, "act_1", "1", InteractionKind::kHide), act(sam, "act_2", "2")})));
+  EXPECT_TRUE(fails(store_->delete_interaction(kim, "act_1"), ErrorCode::kNotFound, "act_1"));
+  EXPECT_TRUE(fails(store_->delete_interaction(sam, "act_9"), ErrorCode::kNotFound, "act_9"));
+  EXPECT_TRUE(ok(store_->delete_interaction(sam, "act_1")));
+  reopen();
+  const ItemHistory history = value_of(store_->item_history(sam, "films", 100));
+  EXPECT_THAT(items(history.recent), ElementsAre("2"));
+  EXPECT_THAT(history.hidden, IsEmpty());
+  EXPECT_TRUE(fails(store_->delete_interaction(sam, "act_1"), ErrorCode::kNotFound));
+}
+
+TEST_P(StoreConformance, AJobIsFoundByItsId) {
+  EXPECT_TRUE(ok(store_->enqueue(sample_job("job_1"))));
+  EXPECT_TRUE(ok(store_->enqueue(sample_job("job_2", "train"))));
+  EXPECT_EQ(value_of(store_->job("job_2")).kind, "train");
+  EXPECT_TRUE(fails(store_->job("job_9"), ErrorCode::kNotFound, "job_9"));
+}
+
+}  // namespace
+}  // namespace rapport::store
