@@ -54,6 +54,14 @@ TEST(Settings, AreRefusedWithTheFieldAndARemedy) {
   EXPECT_FALSE(parse_settings(Json{{"instructions", std::string(2001, 'x')}}));
 }
 
+TEST(Settings, ListsAreSeparatedByCommas) {
+  const Settings settings = parsed(R"({"favourite_categories":" Comedy,Sci-Fi , ,"})");
+  EXPECT_EQ(list_of(settings.general.favourite_categories),
+            (std::vector<std::string>{"Comedy", "Sci-Fi"}));
+  EXPECT_TRUE(list_of("").empty());
+  EXPECT_FALSE(parse_settings(Json{{"avoided_categories", std::string(501, 'x')}}));
+}
+
 TEST(PatchSettings, SetsUnsetsAndLeavesTheRest) {
   Settings settings =
       parsed(R"({"name":"Sam","tone":"formal","domains":{"work":{"tone":"direct"}}})");

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxName = 100;           // bytes
 constexpr std::size_t kMaxLanguage = 40;        // bytes
 constexpr std::size_t kMaxInstructions = 2000;  // bytes: about the personal share of a 4k context
+constexpr std::size_t kMaxCategories = 500;     // bytes: some 40 of them
 constexpr std::size_t kMaxDomains = 32;
 
 struct Word {
@@ -31,8 +32,8 @@ struct Field {
   std::vector<Word> words;
 };
 
-const std::array<Field, 9>& fields() {
-  static const std::array<Field, 9> table{{
+const std::array<Field, 11>& fields() {
+  static const std::array<Field, 11> table{{
       {"name", &Preferences::name, kMaxName, {}},
       {"language", &Preferences::language, kMaxLanguage, {}},
       {"tone",
@@ -74,6 +75,8 @@ const std::array<Field, 9>& fields() {
        {{"plain_language", "Use plain language: short words and short sentences."},
         {"screen_reader", "Write for a screen reader: no tables, no symbols for decoration."},
         {"dyslexia", "Use short paragraphs and simple sentences."}}},
+      {"favourite_categories", &Preferences::favourite_categories, kMaxCategories, {}},
+      {"avoided_categories", &Preferences::avoided_categories, kMaxCategories, {}},
       {"instructions", &Preferences::instructions, kMaxInstructions, {}},
   }};
   return table;
@@ -191,6 +194,10 @@ std::vector<SettingInstruction> instructions(const Preferences& preferences) {
       sentence = fmt::format("The user's name is {}.", value);
     } else if (field.key == "language") {
       sentence = fmt::format("Answer in {}.", value);
+    } else if (field.key == "favourite_categories") {
+      sentence = fmt::format("The user likes these genres or categories: {}.", value);
+    } else if (field.key == "avoided_categories") {
+      sentence = fmt::format("Suggest nothing of these genres or categories: {}.", value);
     } else if (field.key == "instructions") {
       sentence = value;
     } else {
@@ -201,6 +208,18 @@ std::vector<SettingInstruction> instructions(const Preferences& preferences) {
     result.push_back({std::string(field.key), value, std::move(sentence)});
   }
   return result;
+}
+
+std::vector<std::string> list_of(const std::string& setting) {
+  std::vector<std::string> members;
+  for (std::size_t from = 0; from <= setting.size();) {
+    const std::size_t comma = std::min(setting.find(',', from), setting.size());
+    const std::string_view member =
+        base::trim(std::string_view(setting).substr(from, comma - from));
+    if (!member.empty()) members.emplace_back(member);
+    from = comma + 1;
+  }
+  return members;
 }
 
 Result<Settings> parse_settings(const Json& json) {

@@ -26,15 +26,17 @@ enum class Degree : std::int8_t {
 
 /// The fields of one scope; empty means "not set".
 struct Preferences {
-  std::string name;           // what to call the user: "Sam"
-  std::string language;       // as the user wrote it: "Spanish", "es"
-  std::string tone;           // neutral, friendly, formal, playful, direct
-  std::string length;         // brief, medium, long
-  std::string detail;         // low, medium, high
-  std::string format;         // plain, markdown, bullets, steps
-  std::string expertise;      // beginner, intermediate, expert
-  std::string accessibility;  // plain_language, screen_reader, dyslexia
-  std::string instructions;   // the user's own words, at most 2,000 bytes
+  std::string name;                  // what to call the user: "Sam"
+  std::string language;              // as the user wrote it: "Spanish", "es"
+  std::string tone;                  // neutral, friendly, formal, playful, direct
+  std::string length;                // brief, medium, long
+  std::string detail;                // low, medium, high
+  std::string format;                // plain, markdown, bullets, steps
+  std::string expertise;             // beginner, intermediate, expert
+  std::string accessibility;         // plain_language, screen_reader, dyslexia
+  std::string favourite_categories;  // of what is recommended, separated by commas: "Comedy, Drama"
+  std::string avoided_categories;    // the same: never recommended
+  std::string instructions;          // the user's own words, at most 2,000 bytes
 
   bool operator==(const Preferences&) const = default;
 };
@@ -57,6 +59,9 @@ struct SettingInstruction {
   std::string sentence;
 };
 std::vector<SettingInstruction> instructions(const Preferences& preferences);
+
+/// The members of a list setting: "Comedy, Sci-Fi" → {"Comedy", "Sci-Fi"}, without empty ones.
+std::vector<std::string> list_of(const std::string& setting);
 
 /// Strict: unknown keys are refused with the nearest known one, values outside a list with the
 /// list. {"degree": 0..3, "name", "language", …, "domains": {"cooking": {…}}}; `param` of the error
