@@ -5,6 +5,7 @@
 #include <future>
 
 #include "rapport/base/log.h"
+#include "rapport/engine/chat_recommendation.h"
 #include "rapport/engine/job_runner.h"
 #include "rapport/engine/learn.h"
 #include "rapport/engine/steps.h"
@@ -46,6 +47,7 @@ struct Responder::Parts {
   language::LanguageModel& model;
   const base::Clock& clock;
   base::Random& random;
+  Recommender* recommender;
   JobRunner jobs;
   // Requests wait for `prepare`; `finish` takes what is already accepted, so it must never refuse.
   base::ThreadPool prepare;
@@ -72,7 +74,9 @@ struct Responder::Flow : std::enable_shared_from_this<Responder::Flow> {
 
   void run();
   Result<void> prepare();
+  void pick_from_catalogue();
   void generate();
+  void answer_with_list();
   void finish();
   Result<Answer> record_and_answer();
 
@@ -123,6 +127,8 @@ Result<void> Responder::Flow::prepare() {
                              now, parts.random, trace.left_out));
   begin_step("decide");
   trace.choice = decide(trace.permit, trace.recalled);
+  pick_from_catalogue();
+  if (trace.list) return {};
   begin_step("compose");
   TRY(trace.prompt, compose(trace.permit, request, trace.recalled, trace.choice, parts.model,
                             parts.options, trace.left_out));
@@ -132,7 +138,38 @@ Result<void> Responder::Flow::prepare() {
 
 void Responder::Flow::run() {
   if (auto prepared = prepare(); !prepared) return sink.on_done(fail(std::move(prepared).error()));
+  if (trace.list) return answer_with_list();
   generate();
+}
+
+// When all that is asked for is a recommendation, the list takes the place of steps 5 and 6.
+void Responder::Flow::pick_from_catalogue() {
+  if (parts.recommender == nullptr) return;
+  const auto asked = asks_catalogue(request, trace.permit, trace.recalled, *parts.recommender);
+  if (!asked) return;
+  begin_step("recommend");
+  auto list = parts.recommender->recommend(*asked);
+  if (list) {
+    trace.list = *std::move(list);
+  } else {
+    // The language model can still say something.
+    base::log_warning("no recommendation for a chat", {{"error", list.error().message}});
+    trace.left_out.push_back({"the catalogue", list.error().message});
+  }
+}
+
+void Responder::Flow::answer_with_list() {
+  language::Completion completion;
+  completion.model = trace.list->catalogue + "/" + trace.list->model;
+  waiting = 1;
+  completions.resize(1);
+  filters.assign(1, guard::OutputFilter(fence_marks()));
+  if (sink.on_start) sink.on_start(trace.response_id, trace.conversation, completion.model);
+  for (std::string& piece : in_words(*trace.list)) {
+    completion.text += piece;
+    on_delta(0, {.text = std::move(piece), .logprobs = {}, .tool_calls = {}});
+  }
+  on_done(0, std::move(completion));
 }
 
 // The choices of one request share its prompt; the embedded model then computes that prompt once.
@@ -243,7 +280,8 @@ void Responder::Flow::begin_step(const char* step) {
 }
 
 Responder::Responder(EngineOptions options, store::Store& store, const store::KeyRing& keys,
-                     language::LanguageModel& model, const base::Clock& clock, base::Random& random)
+                     language::LanguageModel& model, const base::Clock& clock, base::Random& random,
+                     Recommender* recommender)
     : parts_(new Parts{
           options,
           store,
@@ -251,9 +289,11 @@ Responder::Responder(EngineOptions options, store::Store& store, const store::Ke
           model,
           clock,
           random,
+          recommender,
           {store,
            clock,
-           {{kObserveJob, [&store](const store::Job& job) { return observe_turns(job, store); }}}},
+           {{kObserveJob,
+             [&store](const store::Job& job, JobContext&) { return observe_turns(job, store); }}}},
           {"prepare", static_cast<std::size_t>(options.workers),
            static_cast<std::size_t>(options.max_queued)},
           {"finish", static_cast<std::size_t>(options.workers), std::size_t{1} << 20},

@@ -24,6 +24,8 @@
 
 namespace rapport::engine {
 
+class Recommender;
+
 struct EngineOptions {
   std::int64_t default_degree = 3;    // 0..3, of users who set none
   std::int64_t max_choices = 8;       // upper bound of `n`
@@ -83,8 +85,11 @@ struct AnswerSink {
 /// Thread-safe. Outlives its requests: the destructor waits for them.
 class Responder {
  public:
+  /// With a `recommender`, requests for a recommendation are answered from its catalogue
+  /// (chat_recommendation.h).
   Responder(EngineOptions options, store::Store& store, const store::KeyRing& keys,
-            language::LanguageModel& model, const base::Clock& clock, base::Random& random);
+            language::LanguageModel& model, const base::Clock& clock, base::Random& random,
+            Recommender* recommender = nullptr);
   ~Responder();
   Responder(const Responder&) = delete;
   Responder& operator=(const Responder&) = delete;

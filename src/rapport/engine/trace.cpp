@@ -40,11 +40,32 @@ Json learned(const Trace& trace) {
   return {{"facts", std::move(facts)}, {"settings", trace.recalled.settings_changed}};
 }
 
+Json list_shown(const Recommendation& list) {
+  Json items = Json::array();
+  for (const RecommendedItem& each : list.items) {
+    Json reasons = Json::array();
+    for (const Reason& reason : each.reasons) reasons.push_back(to_json(reason));
+    items.push_back({{"item", each.id},
+                     {"title", each.title},
+                     {"score", each.score},
+                     {"reasons", std::move(reasons)}});
+  }
+  return {{"response_id", list.id},
+          {"catalogue", list.catalogue},
+          {"model", list.model},
+          {"items", std::move(items)}};
+}
+
 // The one-sentence answer to "why did you say that?".
 std::string summary(const Trace& trace) {
   if (!trace.permit.settings()) {
     return "This answer is generic: " + trace.permit.reason +
            ", so the model got the application's messages and nothing else.";
+  }
+  if (trace.list) {
+    return "This is a list from the catalogue " + trace.list->catalogue + ", ranked by " +
+           trace.list->model + "; the language model was not asked. " + trace.list->id +
+           " has its own explanation.";
   }
   std::vector<std::string> reasons;
   for (const store::Fact& fact : trace.recalled.facts) reasons.push_back("\"" + fact.text + "\"");
@@ -87,6 +108,7 @@ Json explanation(const Trace& trace) {
     json["learned"] = {{"facts", Json::array()}, {"settings", Json::array()}};
     json["prompt"] = nullptr;
   }
+  if (trace.list) json["recommendation"] = list_shown(*trace.list);
   Json left_out = Json::array();
   for (const LeftOut& item : trace.left_out)
     left_out.push_back({{"what", item.what}, {"why", item.why}});

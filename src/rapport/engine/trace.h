@@ -9,6 +9,7 @@
 
 #include "rapport/base/clock.h"
 #include "rapport/base/json.h"
+#include "rapport/engine/recommendation.h"
 #include "rapport/language/language_model.h"
 #include "rapport/profile/settings.h"
 #include "rapport/profile/statements.h"
@@ -88,6 +89,7 @@ struct Trace {
   Choice choice;
   Prompt prompt;
   std::vector<LeftOut> left_out;
+  std::optional<Recommendation> list;  // what the answer was made of, instead of a model's words
   GuardReport guard;
   std::vector<language::Completion> completions;
   std::vector<StepTime> steps;

@@ -1,0 +1,160 @@
+#include <fmt/format.h>
+
+#include "rapport/engine/recommend_steps.h"
+
+namespace rapport::engine {
+namespace {
+
+constexpr std::size_t kShownHistory = 50;
+
+Json or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json names_of(const std::vector<CategoryIndex>& categories, const ServedCatalogue& served) {
+  Json names = Json::array();
+  for (const CategoryIndex each : categories) {
+    names.push_back(served.category_names()[static_cast<std::size_t>(each)]);
+  }
+  return names;
+}
+
+Json settings_used(const RecommendationTrace& trace) {
+  Json settings = Json::object();
+  if (!trace.taste.favourites.empty()) {
+    settings["favourite_categories"] = names_of(trace.taste.favourites, *trace.served);
+  }
+  if (!trace.taste.avoided.empty()) {
+    settings["avoided_categories"] = names_of(trace.taste.avoided, *trace.served);
+  }
+  return settings;
+}
+
+Json history_used(const RecommendationTrace& trace) {
+  Json history = Json::array();
+  const auto& kept = trace.taste.history;
+  for (std::size_t i = kept.size() - std::min(kShownHistory, kept.size()); i < kept.size(); ++i) {
+    history.push_back(
+        {{"item", trace.served->catalogue().id(kept[i].item)},
+         {"title", trace.served->catalogue().title(kept[i].item)},
+         {"interaction", or_null(kept[i].interaction)},
+         {"kind", kept[i].interaction.empty() ? Json("given") : Json(store::name(kept[i].kind))}});
+  }
+  return history;
+}
+
+// The one-sentence answer to "why did you recommend that?".
+std::string summary(const RecommendationTrace& trace) {
+  const std::string ranked =
+      fmt::format("ranked by {} over the catalogue {}", trace.model, trace.served->name());
+  if (!trace.permit.settings()) {
+    return fmt::format("This list is generic: {}; {}.", trace.permit.reason, ranked);
+  }
+  std::vector<std::string> grounds;
+  if (const std::size_t count = trace.taste.history.size(); count > 0) {
+    grounds.push_back(fmt::format("{} {} of the history", count, count == 1 ? "item" : "items"));
+  }
+  if (!trace.taste.favourites.empty()) grounds.emplace_back("the favourite categories");
+  if (!trace.taste.avoided.empty()) grounds.emplace_back("the avoided categories");
+  if (grounds.empty()) {
+    return fmt::format(
+        "Nothing is known of this user's taste yet, so that the list is a general "
+        "one, {}.",
+        ranked);
+  }
+  return fmt::format("The list rests on {}, {}.", fmt::join(grounds, " and "), ranked);
+}
+
+Json items_shown(const RecommendationTrace& trace) {
+  Json items = Json::array();
+  for (const RecommendedItem& each : trace.items) {
+    Json item = {{"item", each.id}, {"title", each.title}, {"score", each.score}};
+    // Reasons name what somebody looked at, which is kept of nobody who did not permit it.
+    if (trace.permit.settings()) {
+      item["reasons"] = Json::array();
+      for (const Reason& reason : each.reasons) item["reasons"].push_back(to_json(reason));
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+}  // namespace
+
+Json to_json(const Reason& reason) {
+  return {{"kind", reason.kind}, {"text", reason.text}, {"evidence", reason.evidence}};
+}
+
+Json explanation(const RecommendationTrace& trace) {
+  const bool personal = trace.permit.settings();
+  Json interests = Json::array();
+  Json left_out = Json::array();
+  if (personal) {
+    for (const Interest& each : trace.taste.interests) {
+      interests.push_back(
+          {{"category", trace.served->category_names()[static_cast<std::size_t>(each.category)]},
+           {"share", each.share}});
+    }
+    for (const LeftOut& each : trace.left_out) {
+      left_out.push_back({{"what", each.what}, {"why", each.why}});
+    }
+  }
+  Json steps = Json::array();
+  for (const StepTime& step : trace.steps) {
+    steps.push_back({{"step", step.step}, {"milliseconds", step.milliseconds}});
+  }
+  return {{"object", "explanation"},
+          {"response_id", trace.response_id},
+          {"created", base::iso8601(trace.created)},
+          {"summary", summary(trace)},
+          {"user", or_null(trace.who.user)},
+          {"identified_by", trace.who.source},
+          {"degree", static_cast<int>(trace.permit.degree)},
+          {"degree_reason", trace.permit.reason},
+          {"conversation", nullptr},
+          {"domain", or_null(trace.domain)},
+          {"used",
+           {{"settings", personal ? settings_used(trace) : Json::object()},
+            {"facts", Json::array()},
+            {"history", personal ? history_used(trace) : Json::array()}}},
+          {"learned", {{"facts", Json::array()}, {"settings", Json::array()}}},
+          {"prompt", nullptr},
+          {"left_out", std::move(left_out)},
+          {"choice",
+           {{"policy", kRecommendPolicy}, {"arm", trace.arm}, {"propensity", trace.propensity}}},
+          {"recommendation",
+           {{"catalogue", trace.served->name()},
+            {"model", trace.model},
+            {"why_no_model", or_null(trace.served->why_no_model())},
+            {"candidates", trace.candidates.size()},
+            {"diversity", trace.diversity},
+            {"interests", std::move(interests)},
+            {"items", items_shown(trace)}}},
+          {"steps", std::move(steps)}};
+}
+
+void learn(const RecommendationTrace& trace, Attribution& attribution) {
+  if (!trace.permit.settings()) return;
+  std::vector<std::string> items;
+  for (const RecommendedItem& each : trace.items) items.push_back(each.id);
+  attribution.remember(trace.who.user, trace.response_id, std::move(items), trace.created);
+}
+
+store::Exchange record(const RecommendationTrace& trace) {
+  store::Exchange exchange;
+  exchange.trace = {.response_id = trace.response_id,
+                    .user = trace.who.user,
+                    .data = explanation(trace),
+                    .created = trace.created};
+  if (!trace.permit.settings()) return exchange;
+  exchange.conversation.user = trace.who.user;
+  exchange.exposure = {.response_id = trace.response_id,
+                       .user = trace.who.user,
+                       .policy = kRecommendPolicy,
+                       .arm = trace.arm,
+                       .propensity = trace.propensity,
+                       .created = trace.created};
+  return exchange;
+}
+
+}  // namespace rapport::engine

@@ -1,0 +1,104 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <string_view>
+#include <unordered_set>
+
+#include "rapport/engine/recommend_steps.h"
+
+namespace rapport::engine {
+namespace {
+
+// The best few of each favourite: enough for a list of ten to be full of it.
+constexpr std::size_t kOfEachCategory = 10;
+constexpr std::size_t kMaxCategories = 10;
+
+struct Scored {
+  float score = 0;
+  data::ItemIndex item = 0;
+};
+
+bool better(const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.item < b.item;
+}
+
+// The best `n` items that `admit` lets in, in no order. A heap with the worst on top: nearly every
+// item is dismissed by one comparison, so `admit` is asked of few.
+template <typename Admit>
+std::vector<Scored> best(const std::vector<float>& scores, std::size_t n, Admit admit) {
+  std::vector<Scored> heap;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const Scored scored{scores[i], static_cast<data::ItemIndex>(i)};
+    if (heap.size() == n && !better(scored, heap.front())) continue;
+    if (!admit(scored.item)) continue;
+    if (heap.size() == n) {
+      std::pop_heap(heap.begin(), heap.end(), better);
+      heap.pop_back();
+    }
+    heap.push_back(scored);
+    std::push_heap(heap.begin(), heap.end(), better);
+  }
+  return heap;
+}
+
+// What would have been among the `n` candidates, by what kept it back.
+void tell_refused(const std::vector<float>& scores, const std::vector<Scored>& chosen,
+                  std::size_t n, const Allowed& allowed, std::vector<LeftOut>& left_out) {
+  const float least =
+      chosen.size() < n ? -std::numeric_limits<float>::infinity() : chosen.front().score;
+  std::map<std::string_view, std::int64_t> counts;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] <= least) continue;
+    if (const char* why = allowed.refuses(static_cast<data::ItemIndex>(i))) ++counts[why];
+  }
+  for (const auto& [why, count] : counts) {
+    left_out.push_back(
+        {fmt::format("{} {}", count, count == 1 ? "item" : "items"), std::string(why)});
+  }
+}
+
+}  // namespace
+
+bool reads_history(const retrieval::Retriever& model) {
+  return model.kind() != "popularity";
+}
+
+Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
+                                        const retrieval::Retriever& model, const Taste& taste,
+                                        const Allowed& allowed, std::int64_t k,
+                                        const RecommendOptions& options,
+                                        std::vector<LeftOut>& left_out) {
+  std::vector<float> scores(static_cast<std::size_t>(model.items()));
+  const retrieval::Query query{.history = taste.sequence};
+  TRY_VOID(model.score({&query, 1}, scores));
+
+  const auto admit = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; };
+  // Twice the list, so that balance has a choice.
+  const auto n = static_cast<std::size_t>(std::max(options.candidates, 2 * k));
+  const std::vector<Scored> pool = best(scores, n, admit);
+  tell_refused(scores, pool, n, allowed, left_out);
+
+  std::vector<Candidate> candidates;
+  std::unordered_set<data::ItemIndex> known;
+  const auto add = [&](const std::vector<Scored>& scored) {
+    for (const Scored& each : scored) {
+      if (known.insert(each.item).second) candidates.push_back({each.item, each.score, 0});
+    }
+  };
+  add(pool);
+  std::vector<CategoryIndex> categories = taste.favourites;
+  if (!reads_history(model)) {
+    for (const Interest& interest : taste.interests) categories.push_back(interest.category);
+  }
+  categories.resize(std::min(categories.size(), kMaxCategories));
+  for (const CategoryIndex category : categories) {
+    add(best(scores, kOfEachCategory, [&](data::ItemIndex item) {
+      return std::ranges::binary_search(served.categories(item), category) && admit(item);
+    }));
+  }
+  return candidates;
+}
+
+}  // namespace rapport::engine

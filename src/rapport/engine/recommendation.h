@@ -1,0 +1,42 @@
+// What a recommendation is, once made.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rapport/base/clock.h"
+#include "rapport/base/json.h"
+#include "rapport/profile/settings.h"
+
+namespace rapport::engine {
+
+/// Why an item is in the list; each claim can be checked against the history and the catalogue.
+struct Reason {
+  std::string kind;  // "history", "influence", "setting", "popularity"
+  std::string text;  // what the item does: "shares Action with Star Wars, which you liked"
+  Json evidence = Json::object();
+};
+/// {"kind", "text", "evidence"}.
+Json to_json(const Reason& reason);
+
+struct RecommendedItem {
+  std::string id;
+  std::string title;
+  std::vector<std::string> categories;
+  std::optional<std::int32_t> year;
+  double score = 0;  // the model's own
+  std::vector<Reason> reasons;
+};
+
+struct Recommendation {
+  std::string id;         // "rec_…"
+  std::string catalogue;  // the data set's name
+  std::string model;      // the retriever's kind
+  profile::Degree degree = profile::Degree::kGeneric;
+  std::vector<RecommendedItem> items;  // best first; fewer than k when the filters leave no more
+  base::UnixMillis created = 0;
+};
+
+}  // namespace rapport::engine

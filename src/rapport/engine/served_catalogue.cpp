@@ -1,0 +1,207 @@
+#include "rapport/engine/served_catalogue.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include "rapport/base/config.h"
+#include "rapport/base/text.h"
+#include "rapport/retrieval/popularity.h"
+
+namespace rapport::engine {
+namespace {
+
+constexpr std::int32_t kNoYear = std::numeric_limits<std::int32_t>::min();
+// Longer than any id we know of; what is longer gets no suggestions, which cost its length.
+constexpr std::size_t kMaxSuggested = 64;
+
+// Letters and digits only, folded, without a plural's ending: "Sci-Fi" → "scifi", "Comedies" and
+// "comedy" → "comedy", "Children's" → "children".
+std::string category_key(std::string_view words) {
+  std::string key;
+  for (const char c : base::fold_case(words)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || byte >= 0x80) key += c;
+  }
+  if (key.size() > 4 && key.ends_with("ies")) return key.substr(0, key.size() - 3) + "y";
+  if (key.size() > 3 && key.ends_with('s') && !key.ends_with("ss")) key.pop_back();
+  return key;
+}
+
+// Everyday words for what catalogues call otherwise; each counts only where its category exists.
+constexpr std::pair<std::string_view, std::string_view> kEverydayWords[] = {
+    {"romantic", "romance"},   {"funny", "comedy"},         {"scary", "horror"},
+    {"animated", "animation"}, {"sciencefiction", "scifi"}, {"sf", "scifi"},
+    {"dramatic", "drama"},
+};
+
+// What may have been meant: an item of nearly this id, or of nearly this title.
+std::optional<std::string> suggestion(const data::Catalogue& catalogue, std::string_view id) {
+  std::vector<std::string> ids, titles;
+  for (data::ItemIndex i = 0; i < catalogue.size(); ++i) {
+    ids.emplace_back(catalogue.id(i));
+    titles.push_back(base::fold_case(catalogue.title(i)));
+  }
+  std::optional<data::ItemIndex> meant = catalogue.find(base::nearest(id, ids));
+  if (!meant) {
+    const std::string near = base::nearest(base::fold_case(id), titles);
+    const auto place = std::find(titles.begin(), titles.end(), near);
+    if (near.empty() || place == titles.end()) return std::nullopt;
+    meant = static_cast<data::ItemIndex>(place - titles.begin());
+  }
+  return fmt::format("did you mean \"{}\" ({})?", catalogue.id(*meant), catalogue.title(*meant));
+}
+
+}  // namespace
+
+std::shared_ptr<const ServedCatalogue> ServedCatalogue::create(
+    std::shared_ptr<const data::Dataset> dataset, std::shared_ptr<const retrieval::Retriever> model,
+    std::string why_no_model) {
+  std::shared_ptr<ServedCatalogue> served(new ServedCatalogue());
+  served->dataset_ = std::move(dataset);
+  served->model_ = std::move(model);
+  served->why_no_model_ = std::move(why_no_model);
+  served->index_items();
+  served->count_interactions();
+  return served;
+}
+
+void ServedCatalogue::index_items() {
+  std::map<std::string, CategoryIndex> by_name;
+  category_offsets_.push_back(0);
+  for (data::ItemIndex i = 0; i < catalogue().size(); ++i) {
+    const data::Item item = catalogue().item(i);
+    const auto begin = static_cast<std::ptrdiff_t>(item_categories_.size());
+    for (const std::string& category : item.categories) {
+      const auto [at, fresh] =
+          by_name.try_emplace(category, static_cast<CategoryIndex>(category_names_.size()));
+      if (fresh) category_names_.push_back(category);
+      item_categories_.push_back(at->second);
+    }
+    std::sort(item_categories_.begin() + begin, item_categories_.end());
+    item_categories_.erase(std::unique(item_categories_.begin() + begin, item_categories_.end()),
+                           item_categories_.end());
+    category_offsets_.push_back(static_cast<std::int64_t>(item_categories_.size()));
+    years_.push_back(item.year.value_or(kNoYear));
+    folded_titles_.push_back(base::fold_case(item.title));
+  }
+  for (const auto& [category, index] : by_name) {
+    category_by_key_.try_emplace(category_key(category), index);
+  }
+  for (const auto& [word, means] : kEverydayWords) {
+    const auto found = category_by_key_.find(std::string(means));
+    if (found != category_by_key_.end()) {
+      category_by_key_.try_emplace(std::string(word), found->second);
+    }
+  }
+}
+
+void ServedCatalogue::count_interactions() {
+  const auto items = static_cast<std::size_t>(dataset_->items());
+  interactions_.assign(items, 0);
+  for (data::UserIndex user = 0; user < dataset_->users(); ++user) {
+    for (const data::ItemIndex item : dataset_->history(user)) {
+      ++interactions_[static_cast<std::size_t>(item)];
+    }
+  }
+  popularity_ = std::make_shared<retrieval::Popularity>(
+      std::vector<float>(interactions_.begin(), interactions_.end()));
+  by_popularity_.resize(items);
+  std::iota(by_popularity_.begin(), by_popularity_.end(), data::ItemIndex{0});
+  std::stable_sort(
+      by_popularity_.begin(), by_popularity_.end(),
+      [this](data::ItemIndex a, data::ItemIndex b) { return interactions(a) > interactions(b); });
+  popularity_ranks_.resize(items);
+  for (std::size_t rank = 0; rank < items; ++rank) {
+    popularity_ranks_[static_cast<std::size_t>(by_popularity_[rank])] =
+        static_cast<std::int64_t>(rank) + 1;
+  }
+}
+
+std::span<const CategoryIndex> ServedCatalogue::categories(data::ItemIndex item) const {
+  const auto i = static_cast<std::size_t>(item);
+  const auto begin = static_cast<std::size_t>(category_offsets_[i]);
+  const auto end = static_cast<std::size_t>(category_offsets_[i + 1]);
+  return std::span(item_categories_).subspan(begin, end - begin);
+}
+
+std::optional<CategoryIndex> ServedCatalogue::find_category(std::string_view words) const {
+  const auto found = category_by_key_.find(category_key(words));
+  if (found == category_by_key_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<std::int32_t> ServedCatalogue::year(data::ItemIndex item) const {
+  const std::int32_t year = years_[static_cast<std::size_t>(item)];
+  if (year == kNoYear) return std::nullopt;
+  return year;
+}
+
+std::int64_t ServedCatalogue::interactions(data::ItemIndex item) const {
+  return interactions_[static_cast<std::size_t>(item)];
+}
+
+std::int64_t ServedCatalogue::popularity_rank(data::ItemIndex item) const {
+  return popularity_ranks_[static_cast<std::size_t>(item)];
+}
+
+double ServedCatalogue::similarity(data::ItemIndex a, data::ItemIndex b) const {
+  const auto of_a = categories(a), of_b = categories(b);
+  std::size_t both = 0;
+  for (std::size_t i = 0, j = 0; i < of_a.size() && j < of_b.size();) {
+    if (of_a[i] == of_b[j]) {
+      ++both, ++i, ++j;
+    } else {
+      ++(of_a[i] < of_b[j] ? i : j);
+    }
+  }
+  if (both == 0) return 0;
+  return static_cast<double>(both) / static_cast<double>(of_a.size() + of_b.size() - both);
+}
+
+std::vector<data::ItemIndex> ServedCatalogue::search(std::string_view query,
+                                                     std::optional<CategoryIndex> category,
+                                                     std::int64_t limit,
+                                                     std::int64_t offset) const {
+  const std::string folded = base::fold_case(query);
+  const std::vector<std::string_view> words = base::words(folded);
+  std::vector<data::ItemIndex> found;
+  if (!query.empty() && words.empty()) return found;
+  for (const data::ItemIndex item : by_popularity_) {
+    if (category && !std::ranges::binary_search(categories(item), *category)) continue;
+    const std::string& title = folded_titles_[static_cast<std::size_t>(item)];
+    const bool has_all = std::ranges::all_of(
+        words, [&](std::string_view word) { return title.find(word) != std::string::npos; });
+    if (!has_all || offset-- > 0) continue;
+    found.push_back(item);
+    if (static_cast<std::int64_t>(found.size()) == limit) break;
+  }
+  return found;
+}
+
+Result<data::ItemIndex> ServedCatalogue::require(std::string_view id,
+                                                 const std::string& param) const {
+  if (const auto found = catalogue().find(id)) return *found;
+  std::string remedy = "GET /v1/catalogue/items lists what there is";
+  if (!id.empty() && id.size() <= kMaxSuggested) {
+    remedy = suggestion(catalogue(), id).value_or(remedy);
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} \"{}\" is no item of the catalogue {}: {}", param,
+                          base::truncate(id, kMaxSuggested), name(), remedy),
+              param);
+}
+
+Result<std::shared_ptr<const ServedCatalogue>> CatalogueSlot::require() const {
+  if (auto served = get()) return served;
+  return fail(
+      ErrorCode::kUnavailable,
+      "no catalogue is loaded yet: prepare one with `rapport data prepare` and name it in "
+      "recommend.dataset, or wait until the one that is being prepared is ready (/v1/jobs)");
+}
+
+}  // namespace rapport::engine

@@ -1,0 +1,110 @@
+// What recommendations are made from: a data set's catalogue, indexed for the steps, and the model
+// that scores it. Immutable and swapped as a whole, so that a request works with one of them from
+// its first step to its last, whatever a training puts in meanwhile.
+//
+//   CatalogueSlot slot;
+//   slot.put(ServedCatalogue::create(dataset, model));   // at start, and after a training
+//   if (const auto served = slot.get()) … served->model().kind() …
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "rapport/data/dataset.h"
+#include "rapport/retrieval/retriever.h"
+
+namespace rapport::engine {
+
+/// A category's place in `ServedCatalogue::category_names`.
+using CategoryIndex = std::int32_t;
+
+/// Thread-safe.
+class ServedCatalogue {
+ public:
+  /// `model` is of `dataset`'s catalogue. While it is null popularity serves everybody, and
+  /// `why_no_model` says why, in a sentence.
+  static std::shared_ptr<const ServedCatalogue> create(
+      std::shared_ptr<const data::Dataset> dataset,
+      std::shared_ptr<const retrieval::Retriever> model, std::string why_no_model = {});
+
+  const std::string& name() const { return dataset_->name(); }
+  const std::shared_ptr<const data::Dataset>& dataset() const { return dataset_; }
+  const data::Catalogue& catalogue() const { return dataset_->catalogue(); }
+  /// The best there is.
+  const retrieval::Retriever& model() const { return model_ ? *model_ : *popularity_; }
+  /// How often each item was chosen, all of every history counted: for whoever lets nothing be used
+  /// of them, or of whom nothing is known.
+  const retrieval::Retriever& popularity() const { return *popularity_; }
+  bool has_model() const { return model_ != nullptr; }
+  const std::string& why_no_model() const { return why_no_model_; }
+
+  const std::vector<std::string>& category_names() const { return category_names_; }
+  /// Sorted.
+  std::span<const CategoryIndex> categories(data::ItemIndex item) const;
+  /// By its name as people write it: without regard to case, hyphens, spaces or a plural's ending,
+  /// and by a few everyday words ("romantic", "science fiction").
+  std::optional<CategoryIndex> find_category(std::string_view words) const;
+  std::optional<std::int32_t> year(data::ItemIndex item) const;
+  /// How often the data set has the item, and its place by that, from 1.
+  std::int64_t interactions(data::ItemIndex item) const;
+  std::int64_t popularity_rank(data::ItemIndex item) const;
+  /// Share of categories that two items have in common: |both| / |either|; 0 without any.
+  double similarity(data::ItemIndex a, data::ItemIndex b) const;
+
+  /// Items that have every word of `query` in their title, whatever its case ("" has none), and are
+  /// of `category` when one is given; the most popular first.
+  std::vector<data::ItemIndex> search(std::string_view query, std::optional<CategoryIndex> category,
+                                      std::int64_t limit, std::int64_t offset) const;
+
+  /// The item of this id. Errors: kInvalidArgument that names the nearest ids (or what has that
+  /// title), with `param`.
+  Result<data::ItemIndex> require(std::string_view id, const std::string& param) const;
+
+ private:
+  ServedCatalogue() = default;
+  void index_items();
+  void count_interactions();
+
+  std::shared_ptr<const data::Dataset> dataset_;
+  std::shared_ptr<const retrieval::Retriever> popularity_;
+  std::shared_ptr<const retrieval::Retriever> model_;
+  std::string why_no_model_;
+
+  std::vector<std::string> category_names_;
+  std::unordered_map<std::string, CategoryIndex> category_by_key_;
+  std::vector<std::int64_t> category_offsets_;  // [items + 1] into `item_categories_`
+  std::vector<CategoryIndex> item_categories_;
+  std::vector<std::int32_t> years_;  // [items]; kNoYear where unknown
+  std::vector<std::int64_t> interactions_;
+  std::vector<std::int64_t> popularity_ranks_;
+  std::vector<data::ItemIndex> by_popularity_;
+  std::vector<std::string> folded_titles_;  // [items]
+};
+
+/// Holds what is served now; nothing until a data set is there. Thread-safe.
+class CatalogueSlot {
+ public:
+  std::shared_ptr<const ServedCatalogue> get() const {
+    const std::lock_guard lock(mutex_);
+    return served_;
+  }
+  void put(std::shared_ptr<const ServedCatalogue> served) {
+    const std::lock_guard lock(mutex_);
+    served_ = std::move(served);
+  }
+  /// As `get`. Errors: kUnavailable, with what to do.
+  Result<std::shared_ptr<const ServedCatalogue>> require() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ServedCatalogue> served_;
+};
+
+}  // namespace rapport::engine
