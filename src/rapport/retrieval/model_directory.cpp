@@ -21,28 +21,6 @@ tl::unexpected<Error> corrupt(const std::filesystem::path& path, std::string_vie
               fmt::format("{}: {}: train the model again", path.string(), fault));
 }
 
-tl::unexpected<Error> cannot(const std::string& what, const std::error_code& error) {
-  return fail(ErrorCode::kIo, fmt::format("{}: {}", what, error.message()));
-}
-
-/// Swaps the new folder in for the old one, so that there is always a whole one.
-Result<void> put_in_place(const std::filesystem::path& made, const std::filesystem::path& place) {
-  std::error_code error;
-  const std::filesystem::path old = place.string() + ".old";
-  std::filesystem::remove_all(old, error);
-  const bool replaces = std::filesystem::exists(place, error);
-  if (replaces) std::filesystem::rename(place, old, error);
-  if (error) return cannot("cannot move " + place.string() + " aside", error);
-  std::filesystem::rename(made, place, error);
-  if (error) {
-    const std::error_code why = error;
-    if (replaces) std::filesystem::rename(old, place, error);
-    return cannot("cannot rename " + made.string() + " to " + place.string(), why);
-  }
-  std::filesystem::remove_all(old, error);
-  return {};
-}
-
 }  // namespace
 
 Result<void> check_output(const std::filesystem::path& directory) {
@@ -60,34 +38,31 @@ Result<void> check_output(const std::filesystem::path& directory) {
 Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
                         const std::filesystem::path& directory) {
   TRY_VOID(check_output(directory));
-  std::error_code error;
-  const std::filesystem::path making = directory.string() + ".new";
-  std::filesystem::remove_all(making, error);
-  TRY_VOID(base::ensure_directory(making));
-
-  base::SafetensorsWriter writer;
-  fit.model->save(writer);
-  TRY_VOID(writer.write(making / kWeights));
-  TRY(const std::string checksum, base::sha256_file((making / kWeights).string()));
-  const Json description = {{"format", kFormat},
-                            {"kind", fit.model->kind()},
-                            {"options", fit.model->options()},
-                            {"training", fit.options},
-                            {"seed", fit.seed},
-                            {"data",
-                             {{"name", dataset.name()},
-                              {"users", dataset.users()},
-                              {"items", dataset.items()},
-                              {"interactions", dataset.interactions()},
-                              {"checksum", dataset.checksum()},
-                              {"catalogue_checksum", dataset.catalogue_checksum()}}},
-                            {"report", fit.report},
-                            {"weights", {{"file", kWeights}, {"sha256", checksum}}}};
-  if (fit.report.contains("curve") && !fit.report["curve"].empty())
-    TRY_VOID(base::write_file_atomically(making / kCurves, training_curves(fit.report["curve"])));
-  // Last, so that a folder with a description is whole.
-  TRY_VOID(base::write_file_atomically(making / kDescription, description.dump(2) + "\n"));
-  return put_in_place(making, directory);
+  return base::write_directory_atomically(
+      directory, [&](const std::filesystem::path& folder) -> Result<void> {
+        base::SafetensorsWriter writer;
+        fit.model->save(writer);
+        TRY_VOID(writer.write(folder / kWeights));
+        TRY(const std::string checksum, base::sha256_file((folder / kWeights).string()));
+        const Json description = {{"format", kFormat},
+                                  {"kind", fit.model->kind()},
+                                  {"options", fit.model->options()},
+                                  {"training", fit.options},
+                                  {"seed", fit.seed},
+                                  {"data",
+                                   {{"name", dataset.name()},
+                                    {"users", dataset.users()},
+                                    {"items", dataset.items()},
+                                    {"interactions", dataset.interactions()},
+                                    {"checksum", dataset.checksum()},
+                                    {"catalogue_checksum", dataset.catalogue_checksum()}}},
+                                  {"report", fit.report},
+                                  {"weights", {{"file", kWeights}, {"sha256", checksum}}}};
+        if (fit.report.contains("curve") && !fit.report["curve"].empty())
+          TRY_VOID(
+              base::write_file_atomically(folder / kCurves, training_curves(fit.report["curve"])));
+        return base::write_file_atomically(folder / kDescription, description.dump(2) + "\n");
+      });
 }
 
 Result<Json> read_model_description(const std::filesystem::path& directory) {

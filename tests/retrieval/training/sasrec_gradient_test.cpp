@@ -13,18 +13,19 @@ namespace {
 
 using torch::Tensor;
 
-TrainingBatch batch_of(const std::vector<ReferenceSequence>& sequences, std::int64_t max_length) {
+TrainingBatch batch_of(const ReferenceModel& reference) {
   TrainingBatch batch;
-  for (const ReferenceSequence& sequence : sequences) {
-    batch.sequences.add(sequence.inputs, max_length);
-    batch.targets.insert(batch.targets.end(), sequence.targets.begin(), sequence.targets.end());
+  for (const ReferenceSequence& sequence : reference.sequences) {
+    std::vector<data::ItemIndex> items = sequence.inputs;
+    items.push_back(sequence.targets.back());
+    batch.add(items, reference.shape.max_length);
   }
   return batch;
 }
 
 TEST(SasrecGradient, AgreesWithNumPy) {
   for (const ReferenceModel& reference : reference_models()) {
-    const TrainingBatch batch = batch_of(reference.sequences, reference.shape.max_length);
+    const TrainingBatch batch = batch_of(reference);
     const auto positions = static_cast<double>(batch.sequences.size());
     std::vector<float> gradients(reference.weights.size());
     SasrecGradient gradient(reference.shape, /*dropout=*/0);
@@ -135,11 +136,7 @@ TEST(SasrecGradient, PackedEqualsPaddedLossAndGradients) {
       sequence.resize(2 + random() % static_cast<unsigned>(2 * shape.max_length));
       for (auto& item : sequence)
         item = static_cast<data::ItemIndex>(random() % static_cast<unsigned>(shape.items));
-      const auto inputs = std::span(sequence).first(sequence.size() - 1);
-      batch.sequences.add(inputs, shape.max_length);
-      const auto kept = std::min(inputs.size(), static_cast<std::size_t>(shape.max_length));
-      batch.targets.insert(batch.targets.end(), sequence.end() - static_cast<std::ptrdiff_t>(kept),
-                           sequence.end());
+      batch.add(sequence, shape.max_length);
     }
     std::vector<float> packed(weights.size());
     SasrecGradient gradient(shape, /*dropout=*/0);
@@ -157,11 +154,37 @@ TEST(SasrecGradient, PackedEqualsPaddedLossAndGradients) {
   }
 }
 
+/// Two implementations of one model. Another target at the last position changes the loss by the
+/// difference of the scores that inference gives the two.
+TEST(SasrecGradient, PredictsWhatInferenceScores) {
+  const SasrecShape shape{.items = 30, .dimension = 12, .blocks = 2, .heads = 3, .max_length = 9};
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 0.4f);
+  std::vector<float> weights(static_cast<std::size_t>(sasrec_weights(shape).total));
+  for (float& weight : weights) weight = normal(random);
+  std::vector<float> scores(30);
+  const std::vector<data::ItemIndex> history = {3, 8, 1, 29, 0, 8, 14};
+  const Query query{.history = history};
+  ASSERT_TRUE(Sasrec(shape, weights).score({&query, 1}, scores));
+
+  SasrecGradient gradient(shape, /*dropout=*/0);
+  std::vector<float> unused(weights.size());
+  const auto loss = [&](data::ItemIndex target) {
+    std::vector<data::ItemIndex> sequence = history;
+    sequence.push_back(target);
+    TrainingBatch batch;
+    batch.add(sequence, shape.max_length);
+    return gradient.add(batch, weights, 1, /*key=*/0, unused);
+  };
+  for (const data::ItemIndex target : {2, 17, 29})
+    EXPECT_NEAR(loss(0) - loss(target), scores[static_cast<std::size_t>(target)] - scores[0], 1e-4);
+}
+
 /// With dropout there is no closed form, but the gradient must be that of the very loss computed:
 /// a step along it changes the loss as the slope says.
 TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutToo) {
   const ReferenceModel reference = reference_models().front();
-  const TrainingBatch batch = batch_of(reference.sequences, reference.shape.max_length);
+  const TrainingBatch batch = batch_of(reference);
   SasrecGradient gradient(reference.shape, /*dropout=*/0.3);
   std::vector<float> slope(reference.weights.size()), unused(slope.size());
   gradient.add(batch, reference.weights, 1, /*key=*/5, slope);

@@ -1,5 +1,6 @@
 #include "rapport/retrieval/training/sasrec_gradient.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "rapport/retrieval/kernels.h"
@@ -54,6 +55,13 @@ class Keys {
 };
 
 }  // namespace
+
+void TrainingBatch::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
+  sequences.add(sequence.first(sequence.size() - 1), max_length);
+  const auto read = std::min(sequence.size() - 1, static_cast<std::size_t>(max_length));
+  const auto next = sequence.last(read);
+  targets.insert(targets.end(), next.begin(), next.end());
+}
 
 SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout)
     : shape_(shape),

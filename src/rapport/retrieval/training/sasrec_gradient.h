@@ -21,6 +21,10 @@ namespace rapport::retrieval {
 struct TrainingBatch {
   PackedSequences sequences;
   std::vector<std::int32_t> targets;  // [positions]
+
+  /// All but the last of `sequence`, which has two items or more, with all but the first as
+  /// targets.
+  void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
 };
 
 /// Not thread-safe; one a thread.

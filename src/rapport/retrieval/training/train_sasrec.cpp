@@ -206,9 +206,7 @@ class Trainer {
     for (const Sequence& sequence : sequences) {
       const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(kShards) /
                                                  std::max<std::int64_t>(1, positions));
-      TrainingBatch& batch = parts[std::min(part, kShards - 1)];
-      batch.sequences.add(sequence.first(sequence.size() - 1), shape_.max_length);
-      batch.targets.insert(batch.targets.end(), sequence.begin() + 1, sequence.end());
+      parts[std::min(part, kShards - 1)].add(sequence, shape_.max_length);
       done += static_cast<std::int64_t>(sequence.size()) - 1;
     }
     return parts;
