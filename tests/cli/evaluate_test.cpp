@@ -131,7 +131,7 @@ TEST_F(Evaluate, RefusesBeforeAnythingTakesTime) {
       {{"--data", home_.file("nowhere")}, "nowhere"},
       {{"--data", data(), "--split", "train"}, "train"},
       {{"--data", data(), "--by", "shoe size"}, "shoe size"},
-      {{"--data", home_.file("nameless"), "--by", "gender"}, "group by activity"},
+      {{"--data", home_.file("nameless"), "--by", "gender"}, "--by activity"},
       {{"--data", data(), "--against", home_.file("no model")}, "no model"},
   };
   for (const auto& c : cases) {

@@ -74,9 +74,10 @@ TEST(Report, SaysHowFarGroupsAreApart) {
   const FullRanking ranking = ranking_of({0, 0, 40});
   Report report = report_of(ranking);
   EXPECT_THAT(to_markdown(report), Not(HasSubstr("Gap")));
-  report.groups =
-      group_results(ranking, "gender", {"F", "F", "M"}, {.min_users = 1, .bootstrap = kQuick})
-          .value();
+  report.by = "gender";
+  report.groups = group_results(ranking, {.names = {"F", "M"}, .group_of = {0, 0, 1}},
+                                {.min_users = 1, .bootstrap = kQuick})
+                      .value();
   const Json json = to_json(report);
   EXPECT_EQ(json["by"], "gender");
   EXPECT_EQ(json["groups"][0]["group"], "F");

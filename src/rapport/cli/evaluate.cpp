@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "rapport/base/progress.h"
@@ -47,13 +49,25 @@ Result<Ranked> rank(const Context& context, const data::Dataset& dataset,
   return Ranked{std::move(ranking), taken.count()};
 }
 
+Result<data::Grouping> group(const data::Dataset& dataset, const std::string& by) {
+  TRY(const auto parsed, data::parse_group_by(by));
+  data::Grouping groups = data::group_users(dataset, parsed);
+  if (groups.names == std::vector<std::string>{"unknown"}) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} says nothing of its users' {}: prepare it with --users FILE, or "
+                            "group --by activity",
+                            dataset.name(), by));
+  }
+  return groups;
+}
+
 Result<void> evaluate(Context& context, const EvaluateOptions& options) {
   // All that can be refused is, before anything takes time.
   TRY(const data::Split split, data::parse_split(options.split));
   TRY(const data::Dataset dataset, data::Dataset::open(options.data));
-  std::vector<std::string> groups;
+  data::Grouping groups;
   if (!options.by.empty()) {
-    TRY(groups, evaluation::groups_of_users(dataset, options.by));
+    TRY(groups, group(dataset, options.by));
   }
   TRY(const Model model, retrieval::load_retriever(options.model, dataset));
   Model other;
@@ -79,8 +93,8 @@ Result<void> evaluate(Context& context, const EvaluateOptions& options) {
   const auto metrics = evaluation::reported_metrics();
   TRY(report.estimates, evaluation::estimate(report.metrics, metrics, bootstrap));
   if (!options.by.empty()) {
-    TRY(report.groups,
-        evaluation::group_results(ours.ranking, options.by, groups, {.bootstrap = bootstrap}));
+    report.by = options.by;
+    TRY(report.groups, evaluation::group_results(ours.ranking, groups, {.bootstrap = bootstrap}));
   }
   if (other) {
     TRY(const Ranked theirs, rank(context, dataset, *other, how));
@@ -112,7 +126,8 @@ void add_evaluate(CommandLine& line) {
       ->check(CLI::NonNegativeNumber);
   command->add_option(
       "--by", options->by,
-      "results by group of users: gender, age_band, occupation, region or activity");
+      "results by group of users: age, gender, occupation, region, activity; with commas "
+      "for their combinations");
   command->add_option("--against", options->against,
                       "another model directory, compared user by user");
   command->add_option("--resamples", options->resamples, "bootstrap draws of each interval")

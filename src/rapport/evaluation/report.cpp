@@ -36,7 +36,6 @@ void add_groups(Json& json, const GroupResults& results) {
     gaps[gap.metric.name()] = {
         {"difference", gap.difference}, {"best", gap.best}, {"worst", gap.worst}};
   }
-  json["by"] = results.by;
   json["groups"] = std::move(groups);
   json["gap"] = std::move(gaps);
 }
@@ -86,7 +85,7 @@ std::string metrics_table(const Report& report) {
   return markdown_table(header, rows);
 }
 
-std::string groups_table(const GroupResults& results) {
+std::string groups_table(const std::string& by, const GroupResults& results) {
   constexpr Metric kHits = hit_rate_at(10), kGain = ndcg_at(10);
   std::vector<Row> rows;
   for (const GroupResult& group : results.groups) {
@@ -99,8 +98,8 @@ std::string groups_table(const GroupResults& results) {
     }
     rows.push_back(std::move(row));
   }
-  std::string table = markdown_table(
-      {results.by, "users", kHits.name(), "interval", kGain.name(), "interval"}, rows);
+  std::string table =
+      markdown_table({by, "users", kHits.name(), "interval", kGain.name(), "interval"}, rows);
   for (const Gap& gap : results.gaps) {
     if (gap.metric == kHits || gap.metric == kGain) {
       table += fmt::format("\nGap in {}: {:.4f}, between {} and {}.\n", gap.metric.name(),
@@ -138,7 +137,10 @@ Json to_json(const Report& report) {
   json["seconds"] = report.seconds;
   json["confidence"] = report.confidence;
   json["intervals"] = to_json(report.estimates);
-  if (report.groups) add_groups(json, *report.groups);
+  if (report.groups) {
+    json["by"] = report.by;
+    add_groups(json, *report.groups);
+  }
   if (report.against) json["against"] = to_json(*report.against);
   return json;
 }
@@ -149,7 +151,7 @@ std::string to_markdown(const Report& report) {
       "against the model.\n\n{}",
       report.model, report.data, data::name(report.split), report.metrics.users(), report.seconds,
       metrics_table(report));
-  if (report.groups) text += "\n" + groups_table(*report.groups);
+  if (report.groups) text += "\n" + groups_table(report.by, *report.groups);
   return text;
 }
 

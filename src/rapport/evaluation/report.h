@@ -33,6 +33,7 @@ struct Report {
   double confidence = 0.95;         // of all intervals
   std::int64_t skipped = 0;         // users without a held-out item
   double seconds = 0;               // of scoring and ranking the model's users
+  std::string by;                   // what users are grouped by: "gender"
   std::optional<GroupResults> groups;
   std::optional<Against> against;
 };
