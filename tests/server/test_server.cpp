@@ -62,12 +62,20 @@ void TestServer::start(server::ServerOptions options) {
       {.path = directory.file("rapport.db"), .index_key = keys->index_key()},
       std::make_shared<store::PlainTextCodec>(), clock, random));
   users = std::make_unique<engine::Users>(*store, *keys, clock, random);
+  recommender =
+      std::make_unique<engine::Recommender>(engine::RecommendOptions{}, profile::Degree::kMemory,
+                                            *store, *keys, catalogues, attribution, clock, random);
+  interactions = std::make_unique<engine::Interactions>(*store, *users, catalogues, attribution,
+                                                        profile::Degree::kMemory, clock, random);
   responder = std::make_unique<engine::Responder>(engine::EngineOptions{}, *store, *keys, *model,
-                                                  clock, random);
+                                                  clock, random, recommender.get());
   if (options.listen == server::ServerOptions{}.listen) options.listen = "127.0.0.1:0";
   server = must(server::Server::start(std::move(options), {.store = *store,
                                                            .responder = *responder,
                                                            .users = *users,
+                                                           .catalogues = catalogues,
+                                                           .recommender = *recommender,
+                                                           .interactions = *interactions,
                                                            .model = *model,
                                                            .embedder = &embedder,
                                                            .clock = clock,

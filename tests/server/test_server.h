@@ -12,6 +12,8 @@
 #include "http_connection.h"
 #include "rapport/base/clock.h"
 #include "rapport/base/random.h"
+#include "rapport/engine/interactions.h"
+#include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/server/server.h"
@@ -56,6 +58,10 @@ class TestServer {
   std::unique_ptr<store::KeyRing> keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
+  engine::CatalogueSlot catalogues;  // empty until a test puts one in
+  engine::Attribution attribution;
+  std::unique_ptr<engine::Recommender> recommender;
+  std::unique_ptr<engine::Interactions> interactions;
   std::unique_ptr<engine::Responder> responder;
   std::unique_ptr<server::Server> server;
 };

@@ -39,6 +39,11 @@ Result<HttpResponse> list_jobs(const Services& services, const HttpRequest& requ
   return HttpResponse::json(list_object(std::move(data), page));
 }
 
+Result<HttpResponse> get_job(const Services& services, const HttpRequest& request) {
+  TRY(const store::Job job, services.store.job(request.path_parameters.at("id")));
+  return HttpResponse::json(to_json(job));
+}
+
 Result<HttpResponse> list_keys(const Services& services) {
   TRY(const auto keys, services.store.keys());
   Json data = Json::array();
@@ -95,6 +100,16 @@ void add_operator_routes(Router& router, const Services& services, Authenticatio
               .handler = result_handler([&services](const HttpRequest& request) {
                 return list_jobs(services, request);
               })});
+  router.add({.method = "GET",
+              .pattern = "/v1/jobs/{id}",
+              .access = Access::kAdmin,
+              .operation = {.id = "getJob",
+                            .tag = "Operation",
+                            .summary = "One background job, with its progress",
+                            .parameters = {id_in_path("id", "The job's id, `job_…`.")},
+                            .responses = {{200, "The job", "Job"}}},
+              .handler = result_handler(
+                  [&services](const HttpRequest& request) { return get_job(services, request); })});
   router.add(
       {.method = "GET",
        .pattern = "/v1/keys",

@@ -5,9 +5,9 @@ namespace rapport::server {
 namespace {
 
 tl::unexpected<Error> no_response(const std::string& id) {
-  return fail(ErrorCode::kNotFound,
-              "there is no response " + id +
-                  " that this key may see: use the id of a chat completion, chatcmpl-…");
+  return fail(ErrorCode::kNotFound, "there is no response " + id +
+                                        " that this key may see: use the id of a chat completion, "
+                                        "chatcmpl-…, or of a recommendation, rec_…");
 }
 
 /// The trace of a response, if the key may see whose it is. A foreign one is not found rather than
@@ -54,6 +54,36 @@ Result<UserScope> rater(const Services& services, const HttpRequest& request,
   return UserScope{user->app, user->name};
 }
 
+/// Feedback on one item of a recommendation.
+Result<HttpResponse> react(const Services& services, Fields& fields, const UserScope& who,
+                           const std::string& response_id) {
+  engine::NewInteraction reaction{.user = who.name, .response_id = response_id};
+  TRY(const auto item, fields.string("item", 512));
+  TRY(reaction.value, fields.number("rating", 0, 5));
+  TRY(const auto word, fields.string("reaction"));
+  TRY_VOID(fields.refuse_rest());
+  reaction.item = *item;
+  if (word ? reaction.value.has_value() || (*word != "like" && *word != "hide") : !reaction.value)
+    return fail(ErrorCode::kInvalidArgument,
+                "feedback on an item has either reaction, \"like\" or \"hide\", or rating, 0 to 5",
+                "reaction");
+  if (word) {
+    TRY(reaction.kind, store::parse_interaction_kind(*word));
+  } else {
+    reaction.kind = store::InteractionKind::kRating;
+  }
+  TRY(const store::Interaction kept, services.interactions.react(who.app, reaction));
+  Json data = {{"item", kept.item}};
+  if (kept.value) data["rating"] = *kept.value;
+  return HttpResponse::json({{"id", kept.id},
+                             {"object", "feedback"},
+                             {"kind", store::name(kept.kind)},
+                             {"response_id", kept.response_id},
+                             {"data", std::move(data)},
+                             {"created", base::iso8601(kept.created)}},
+                            201);
+}
+
 Result<HttpResponse> add_feedback(const Services& services, const HttpRequest& request) {
   TRY(Json body, parse_body(request.body));
   Fields fields(body);
@@ -64,6 +94,7 @@ Result<HttpResponse> add_feedback(const Services& services, const HttpRequest& r
   TRY(const UserScope who,
       rater(services, request, header_user.empty() ? body_user.value_or("") : header_user,
             *response_id));
+  if (fields.any("item") != nullptr) return react(services, fields, who, *response_id);
   body.erase("user");
   TRY(const store::Event event, services.users.add_feedback(who.app, who.name, body));
   return HttpResponse::json({{"id", event.id},
@@ -86,7 +117,9 @@ void add_response_routes(Router& router, const Services& services) {
                             .summary = "Why an answer is as it is",
                             .description = "What was used of the user and why, what was left out "
                                            "and why, and the prompt that was sent.",
-                            .parameters = {id_in_path("id", "The answer's id, `chatcmpl-…`."),
+                            .parameters = {id_in_path("id",
+                                                      "The id of an answer, `chatcmpl-…`, or of a "
+                                                      "recommendation, `rec_…`."),
                                            app_header()},
                             .responses = {{200, "The explanation", "Explanation"}}},
               .handler = result_handler(
@@ -96,7 +129,7 @@ void add_response_routes(Router& router, const Services& services) {
               .access = Access::kAnyKey,
               .operation = {.id = "addFeedback",
                             .tag = "Responses",
-                            .summary = "Say how good an answer was",
+                            .summary = "Say how good an answer was, or an item of a recommendation",
                             .parameters = {{ParameterPlace::kHeader, "x-rapport-user",
                                             "The user who rates; otherwise `user`, otherwise whose "
                                             "answer it was."},

@@ -16,6 +16,9 @@ void add_embedding_routes(Router& router, const Services& services);
 void add_user_routes(Router& router, const Services& services);  // users, settings, facts
 void add_conversation_routes(Router& router, const Services& services);
 void add_response_routes(Router& router, const Services& services);  // explanation, feedback
+void add_recommendation_routes(Router& router, const Services& services);
+void add_catalogue_routes(Router& router, const Services& services);
+void add_history_routes(Router& router, const Services& services);  // events on items
 void add_operator_routes(Router& router, const Services& services,
                          Authentication& authentication);  // jobs, keys
 /// Health, metrics, the page, and the specification of all routes that are in the table by then.

@@ -90,6 +90,9 @@ void Server::Parts::add_routes() {
   add_user_routes(router, services);
   add_conversation_routes(router, services);
   add_response_routes(router, services);
+  add_recommendation_routes(router, services);
+  add_catalogue_routes(router, services);
+  add_history_routes(router, services);
   add_operator_routes(router, services, authentication);
   add_status_routes(router, services, *metrics);
   router.add({.method = "GET",

@@ -12,6 +12,8 @@
 
 #include "rapport/base/clock.h"
 #include "rapport/base/random.h"
+#include "rapport/engine/interactions.h"
+#include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/language/language_model.h"
@@ -26,6 +28,9 @@ struct Services {
   store::Store& store;
   engine::Responder& responder;
   engine::Users& users;
+  const engine::CatalogueSlot& catalogues;
+  engine::Recommender& recommender;
+  engine::Interactions& interactions;
   language::LanguageModel& model;
   language::TextEmbedder* embedder = nullptr;  // without one /v1/embeddings says what to do
   const base::Clock& clock;

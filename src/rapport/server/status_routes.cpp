@@ -45,11 +45,14 @@ HttpResponse readiness(const Services& services) {
                                 .param = {},
                                 .reason = "model_unavailable",
                                 .retry_after = std::chrono::seconds(5)});
+  const auto served = services.catalogues.get();
   return HttpResponse::json(
       {{"status", "ready"},
        {"version", services.version},
        {"model", models.front().id},
-       {"embedding_model", services.embedder == nullptr ? Json() : Json(services.embedder->id())}});
+       {"embedding_model", services.embedder == nullptr ? Json() : Json(services.embedder->id())},
+       {"catalogue", served == nullptr ? Json() : Json(served->name())},
+       {"recommender", served == nullptr ? Json() : Json(served->model().kind())}});
 }
 
 void add_public(Router& router, std::string pattern, Operation operation, Handler handler) {

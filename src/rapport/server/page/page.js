@@ -1,7 +1,7 @@
 "use strict";
 
 const at = (id) => document.getElementById(id);
-const state = { user: "sam", conversation: "", messages: [], stopper: null };
+const state = { user: "sam", conversation: "", messages: [], stopper: null, catalogue: null };
 
 // The settings form, field by field: what the API takes.
 const DEGREES = ["0 – generic", "1 – settings", "2 – and facts", "3 – and memory"];
@@ -15,6 +15,8 @@ const SETTINGS = [
   ["format", ["plain", "markdown", "bullets", "steps"]],
   ["expertise", ["beginner", "intermediate", "expert"]],
   ["accessibility", ["plain_language", "screen_reader", "dyslexia"]],
+  ["favourite_categories"],
+  ["avoided_categories"],
   ["instructions"],
 ];
 
@@ -87,13 +89,58 @@ async function showSettings() {
       const value = field.value === "" ? null : key === "degree" ? Number(field.value) : field.value;
       await call(userPath("/settings"), { method: "PATCH", body: { [key]: value } });
     }));
-    return [make("label", { htmlFor: field.id, textContent: key }), field];
+    return [make("label", { htmlFor: field.id, textContent: key.replace("_", " ") }), field];
   }));
+}
+
+// ---- what is recommended ----
+
+function pick(list, item) {
+  const react = (reaction) => guarded(async () => {
+    await call("/v1/feedback", {
+      method: "POST", body: { response_id: list.id, item: item.item, reaction, user: state.user },
+    });
+    await showPicks();
+  });
+  const button = (label, reaction) => {
+    const element = make("button", { type: "button", className: "link", textContent: label });
+    element.setAttribute("aria-label", label + " " + item.title);
+    element.addEventListener("click", () => react(reaction));
+    return element;
+  };
+  const title = item.title + (item.year && !item.title.endsWith(")") ? " (" + item.year + ")" : "");
+  return make("li", {},
+    make("span", { className: "title", textContent: title }),
+    make("span", { className: "actions" }, button("like", "like"), button("hide", "hide")),
+    make("span", { className: "muted small", textContent: item.reasons[0]?.text ?? "" }));
+}
+
+async function showPicks() {
+  if (!state.catalogue) return;
+  const list = await (await call("/v1/recommendations", {
+    method: "POST", body: { user: state.user, k: 5, explain: true },
+  })).json();
+  at("pick-list").replaceChildren(...list.items.map((item) => pick(list, item)));
+  at("picks-from").textContent = "From " + list.catalogue + ", ranked by " + list.model + ".";
+}
+
+// A catalogue may be there only after a while: it is prepared in the background at the first start.
+async function findCatalogue() {
+  const ready = await (await call("/readyz")).json();
+  state.catalogue = ready.catalogue;
+  at("picks").hidden = !ready.catalogue;
+  at("ask-films").hidden = !ready.catalogue;
+  return ready;
+}
+
+async function findTitles(words) {
+  const found = await (await call("/v1/catalogue/items?limit=10&query=" + encodeURIComponent(words))).json();
+  return found.data;
 }
 
 async function showUser() {
   for (const each of document.querySelectorAll("[data-user]")) each.textContent = state.user;
-  await Promise.all([showFacts(), showSettings()]);
+  await Promise.all([showFacts(), showSettings(), showPicks()]);
 }
 
 // ---- the chat ----
@@ -195,6 +242,11 @@ function showExplanation(why) {
     parts.push(make("p", { className: "muted", textContent: "Left out" }),
       list(why.left_out.map((each) => each.what + " – " + each.why)));
   }
+  const listed = why.recommendation?.items ?? [];
+  if (listed.length) {
+    parts.push(make("p", { className: "muted", textContent: "Recommended" }),
+      list(listed.map((each) => [each.title, ...each.reasons.map((reason) => reason.text)].join(" – "))));
+  }
   if (why.prompt?.personal) {
     parts.push(make("p", { className: "muted", textContent: "Added to the prompt" }),
       make("pre", { textContent: why.prompt.personal }));
@@ -245,6 +297,26 @@ at("fact").addEventListener("submit", (event) => {
     await showFacts();
   });
 });
+at("find-text").addEventListener("input", () => guarded(async () => {
+  const words = at("find-text").value.trim();
+  if (!words) return;
+  const items = await findTitles(words);
+  at("titles").replaceChildren(...items.map((item) => make("option", { value: item.title })));
+}));
+at("find").addEventListener("submit", (event) => {
+  event.preventDefault();
+  guarded(async () => {
+    const words = at("find-text").value.trim();
+    const items = await findTitles(words);
+    const item = items.find((each) => each.title === words) ?? items[0];
+    if (!item) throw new Error("The catalogue has no title with these words.");
+    await call("/v1/events", {
+      method: "POST", body: { user: state.user, events: [{ kind: "like", item: item.id }] },
+    });
+    at("find-text").value = "";
+    await showPicks();
+  });
+});
 for (const button of document.querySelectorAll("[data-say]"))
   button.addEventListener("click", () => say(button.dataset.say));
 for (const tab of document.querySelectorAll("[data-tab]")) {
@@ -264,7 +336,7 @@ function showKeyHint() {
 at("key").addEventListener("input", showKeyHint);
 showKeyHint();
 guarded(async () => {
-  const ready = await (await call("/readyz")).json();
+  const ready = await findCatalogue();
   at("model").textContent = "Answering with " + ready.model + ".";
   await showUser();
 });
