@@ -9,6 +9,8 @@
 #include <sstream>
 
 #include "rapport/cli/model_pull.h"
+#include "rapport/retrieval/model_directory.h"
+#include "testing/films.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::cli {
@@ -41,6 +43,7 @@ class Commands : public ::testing::Test {
     CommandLine line;
     add_config(line);
     add_models(line);
+    add_recommend(line);
     add_users(line);
     add_facts(line);
     add_keys(line);
@@ -129,6 +132,42 @@ TEST_F(Commands, ABackupBringsEverythingBack) {
   EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 1u);
   EXPECT_EQ(run({"restore", home_.file("missing.db")}).status, 1);
   EXPECT_EQ(json({"facts", "list", "sam"})["facts"].size(), 1u);
+}
+
+TEST_F(Commands, RecommendsToAUserOfADataSetOrForAHistory) {
+  const auto films = testing::film_dataset();
+  const std::string data = home_.file("films"), model = home_.file("popularity");
+  ASSERT_TRUE(films->save(data));
+  const base::SystemClock clock;
+  const auto fit = retrieval::fit_retriever("popularity", *films, {}, {.clock = clock});
+  ASSERT_TRUE(fit) << fit.error().message;
+  ASSERT_TRUE(retrieval::save_model(*fit, *films, model));
+  const std::vector<std::string> words = {"recommend", "--data", data, "--model", model};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const Json list = json(with({"--user", "1", "--top", "2", "--explain"}));
+  EXPECT_EQ(list["user"], "1");
+  ASSERT_EQ(list["items"].size(), 2u);
+  EXPECT_TRUE(films->catalogue().find(list["items"][0]["item"].get<std::string>()));
+  EXPECT_FALSE(list["items"][0]["reasons"].empty());
+  EXPECT_EQ(json(with({"--history", "1,4"}))["items"].size(), 10u);
+  EXPECT_THAT(run(with({"--history", "1,4", "--top", "1"})).out, HasSubstr("1. "));
+
+  const std::pair<std::vector<std::string>, const char*> refused[] = {
+      {{"--user", "13x"}, "\"13x\""},
+      {{"--history", "1,Fargo"}, "did you mean \"9\" (Fargo)?"},
+      {{}, "--history"},
+      {{"--user", "1", "--history", "1"}, "--history"}};
+  for (const auto& [more, says] : refused) {
+    const Ran ran = run(with(more));
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_THAT(ran.err, HasSubstr(says));
+  }
+  EXPECT_EQ(run({"recommend", "--data", data, "--model", home_.file("none"), "--user", "1"}).status,
+            1);
 }
 
 TEST_F(Commands, AModelThatIsNoneIsRefused) {

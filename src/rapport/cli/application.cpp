@@ -1,11 +1,14 @@
 #include "rapport/cli/application.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "rapport/base/files.h"
 #include "rapport/base/log.h"
+#include "rapport/engine/wishes.h"
 #include "rapport/language/model_files.h"
 
 namespace rapport::cli {
@@ -47,7 +50,35 @@ Result<std::unique_ptr<language::TextEmbedder>> load_embedder(const Configuratio
   return embedder;
 }
 
+// The demo's files, which scripts/setup unpacks beside the build's folder as it does the models; ""
+// where they are not.
+std::filesystem::path demo_folder() {
+  std::error_code fault;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", fault);
+  if (fault) return {};
+  const auto folder = program.parent_path().parent_path() / "deps" / "ml-100k";
+  return std::filesystem::exists(folder / "ml-100k.inter", fault) ? folder
+                                                                  : std::filesystem::path();
+}
+
+engine::CuratorPaths curator_paths(const Configuration& configuration, bool demo) {
+  const std::filesystem::path home(configuration.home);
+  return {.datasets = home / "datasets",
+          .retrievers = home / "retrievers",
+          .demo = demo ? demo_folder() : std::filesystem::path()};
+}
+
 }  // namespace
+
+Recommendations::Recommendations(const Configuration& configuration, State& state, bool demo)
+    : curator(configuration.recommend, curator_paths(configuration, demo), *state.store, catalogues,
+              state.clock, state.random),
+      recommender(configuration.recommend,
+                  static_cast<profile::Degree>(configuration.engine.default_degree), *state.store,
+                  *state.keys, catalogues, attribution, state.clock, state.random),
+      interactions(*state.store, *state.users, catalogues, attribution,
+                   static_cast<profile::Degree>(configuration.engine.default_degree), state.clock,
+                   state.random) {}
 
 void Configuration::describe(base::OptionSet& set) {
   server.describe(set);
@@ -59,6 +90,7 @@ void Configuration::describe(base::OptionSet& set) {
           "load the embedding model and serve /v1/embeddings");
   embedding.describe(set);
   engine.describe(set);
+  recommend.describe(set);
   set.add("store.synchronous", synchronous,
           "\"normal\": a killed process loses nothing; \"full\": a power cut neither, for ≈ 4 ms a "
           "turn");
@@ -88,6 +120,14 @@ Result<void> load_configuration(const Context& context, Configuration& configura
     TRY_VOID(set.assign("language.embedded.threads", std::to_string(context.threads), "--threads"));
     TRY_VOID(
         set.assign("language.embedding.threads", std::to_string(context.threads), "--threads"));
+  }
+  const std::vector<std::string> domains = engine::recommendation_domains();
+  if (const std::string& domain = configuration.recommend.domain;
+      !domain.empty() && std::find(domains.begin(), domains.end(), domain) == domains.end()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("recommend.domain is \"{}\": it must be one of {}, or empty", domain,
+                            fmt::join(domains, ", ")),
+                "recommend.domain");
   }
   if (configuration.backend != "embedded" && configuration.backend != "remote") {
     return fail(ErrorCode::kInvalidArgument,

@@ -14,6 +14,9 @@
 #include "rapport/base/http_client.h"
 #include "rapport/base/random.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/engine/curator.h"
+#include "rapport/engine/interactions.h"
+#include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/language/embedded_model.h"
@@ -34,6 +37,7 @@ struct Configuration {
   language::EmbedderOptions embedding;
   bool embedding_enabled = true;
   engine::EngineOptions engine;
+  engine::RecommendOptions recommend;
   server::ServerOptions server;
   std::string synchronous = "normal";
 
@@ -66,6 +70,19 @@ struct Models {
 
   static Result<std::unique_ptr<Models>> load(const Configuration& configuration, State& state,
                                               bool with_embedder);
+};
+
+/// What recommends: the catalogue that is served, and who looks after it.
+struct Recommendations {
+  engine::CatalogueSlot catalogues;
+  engine::Attribution attribution;
+  engine::Curator curator;
+  engine::Recommender recommender;
+  engine::Interactions interactions;
+
+  /// `demo`: whether the demo's data set may be prepared when none is configured. Nothing is opened
+  /// yet: see `curator`.
+  Recommendations(const Configuration& configuration, State& state, bool demo);
 };
 
 /// `load_configuration` and `State::open` in one, for commands on users, facts and keys.

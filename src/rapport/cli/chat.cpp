@@ -220,8 +220,10 @@ Result<void> chat(Context& context, const ChatOptions& options) {
   TRY_VOID(load_configuration(context, configuration, set));
   TRY(auto state, State::open(configuration));
   TRY(auto models, Models::load(configuration, *state, false));
+  Recommendations recommendations(configuration, *state, true);
+  recommendations.curator.open();
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,
-                              state->clock, state->random);
+                              state->clock, state->random, &recommendations.recommender);
   Chat conversation(context, options, *state, responder);
   {
     const std::lock_guard lock(mutex);

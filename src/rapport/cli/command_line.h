@@ -68,6 +68,7 @@ void add_chat(CommandLine& line);
 void add_config(CommandLine& line);
 void add_models(CommandLine& line);
 void add_evaluate(CommandLine& line);
+void add_recommend(CommandLine& line);
 void add_users(CommandLine& line);
 void add_facts(CommandLine& line);
 void add_keys(CommandLine& line);

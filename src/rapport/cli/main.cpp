@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   add_config(line);
   add_models(line);
   add_evaluate(line);
+  add_recommend(line);
   add_users(line);
   add_facts(line);
   add_keys(line);

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <iostream>
 #include <mutex>
+#include <optional>
 
 #include "rapport/base/log.h"
 #include "rapport/cli/application.h"
@@ -39,7 +40,12 @@ void print_what_to_try(Context& context, const server::Server& server, const Mod
   context.out.flush();
 }
 
-Result<void> serve(Context& context, const std::string& listen) {
+struct ServeOptions {
+  std::string listen;
+  bool no_demo = false;
+};
+
+Result<void> serve(Context& context, const ServeOptions& options) {
   if (context.log_level.empty() && !context.quiet) {
     TRY(const base::LogFormat format,
         base::parse_log_format(context.log_format.empty() ? "human" : context.log_format));
@@ -58,21 +64,32 @@ Result<void> serve(Context& context, const std::string& listen) {
   Configuration configuration;
   base::OptionSet set;
   TRY_VOID(load_configuration(context, configuration, set));
-  if (!listen.empty()) TRY_VOID(set.assign("server.listen", listen, "--listen"));
+  if (!options.listen.empty()) {
+    TRY_VOID(set.assign("server.listen", options.listen, "--listen"));
+  }
   // Before the model is loaded, which takes a while.
   TRY_VOID(server::check(configuration.server));
   TRY(auto state, State::open(configuration));
   TRY(auto models, Models::load(configuration, *state, true));
+  Recommendations recommendations(configuration, *state, !options.no_demo);
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,
-                              state->clock, state->random);
-  TRY(auto server, server::Server::start(configuration.server, {.store = *state->store,
-                                                                .responder = responder,
-                                                                .users = *state->users,
-                                                                .model = *models->language,
-                                                                .embedder = models->embedder.get(),
-                                                                .clock = state->clock,
-                                                                .random = state->random,
-                                                                .version = kVersion}));
+                              state->clock, state->random, &recommendations.recommender);
+  TRY(auto server,
+      server::Server::start(configuration.server, {.store = *state->store,
+                                                   .responder = responder,
+                                                   .users = *state->users,
+                                                   .catalogues = recommendations.catalogues,
+                                                   .recommender = recommendations.recommender,
+                                                   .interactions = recommendations.interactions,
+                                                   .model = *models->language,
+                                                   .embedder = models->embedder.get(),
+                                                   .clock = state->clock,
+                                                   .random = state->random,
+                                                   .version = kVersion}));
+  recommendations.curator.start();
+  // A runner of its own: a training takes minutes, which the jobs of chats must not wait for.
+  std::optional<engine::JobRunner> trainings;
+  trainings.emplace(*state->store, state->clock, recommendations.curator.work());
   print_what_to_try(context, *server, *models);
   {
     std::unique_lock lock(mutex);
@@ -81,18 +98,21 @@ Result<void> serve(Context& context, const std::string& listen) {
   base::log_info("stopping: running requests may finish");
   server->shutdown();
   responder.shutdown();
+  trainings.reset();  // at its next checkpoint; the next start goes on from there
   return {};
 }
 
 }  // namespace
 
 void add_serve(CommandLine& line) {
-  auto listen = std::make_shared<std::string>();
+  auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
       line.add("serve", "start the server", "rapport serve --listen 127.0.0.1:8080");
-  command->add_option("--listen", *listen,
+  command->add_option("--listen", options->listen,
                       "address:port (port 0: any free one); anything but loopback needs API keys");
-  line.run(command, [listen](Context& context) { return serve(context, *listen); });
+  command->add_flag("--no-demo", options->no_demo,
+                    "do not recommend from the demo's data set when none is configured");
+  line.run(command, [options](Context& context) { return serve(context, *options); });
 }
 
 }  // namespace rapport::cli

@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "rapport/base/config.h"
+#include "rapport/base/text.h"
+#include "rapport/cli/command_line.h"
+#include "rapport/engine/recommend_steps.h"
+#include "rapport/retrieval/model_directory.h"
+
+namespace rapport::cli {
+namespace {
+
+struct RecommendCommand {
+  std::string data, model, user;
+  std::vector<std::string> history;
+  std::int64_t top = 10;
+  bool explain = false;
+};
+
+using Served = std::shared_ptr<const engine::ServedCatalogue>;
+
+Result<Served> open(const RecommendCommand& command) {
+  TRY(data::Dataset opened, data::Dataset::open(command.data));
+  auto dataset = std::make_shared<const data::Dataset>(std::move(opened));
+  TRY(auto model, retrieval::load_retriever(command.model, *dataset));
+  return engine::ServedCatalogue::create(std::move(dataset), std::move(model));
+}
+
+/// Item ids of the history that is asked about.
+Result<std::vector<std::string>> history_of(const RecommendCommand& command,
+                                            const engine::ServedCatalogue& served) {
+  if (command.user.empty()) return command.history;
+  const data::People& people = served.dataset()->people();
+  const auto user = people.find(command.user);
+  if (!user) {
+    std::vector<std::string> ids;
+    for (data::UserIndex i = 0; i < people.size(); ++i) ids.emplace_back(people.id(i));
+    const std::string near = base::nearest(base::truncate(command.user, 64), ids);
+    return fail(ErrorCode::kNotFound,
+                fmt::format("the data set {} has no user \"{}\"{}", served.name(), command.user,
+                            near.empty() ? ": name one of its own ids"
+                                         : fmt::format(": did you mean \"{}\"?", near)));
+  }
+  std::vector<std::string> ids;
+  for (const data::ItemIndex item : served.dataset()->history(*user)) {
+    ids.emplace_back(served.catalogue().id(item));
+  }
+  return ids;
+}
+
+/// The steps of a recommendation that need no store, in the order of the model alone.
+Result<std::vector<engine::RecommendedItem>> recommend(const RecommendCommand& command,
+                                                       const std::vector<std::string>& history,
+                                                       const engine::ServedCatalogue& served) {
+  const engine::RecommendOptions options;
+  std::vector<engine::LeftOut> left_out;
+  TRY(const engine::Taste taste, engine::taste_of_given(history, served));
+  TRY(const auto allowed, engine::Allowed::create({}, taste, served, options.domain));
+  const retrieval::Retriever& model = served.model();
+  TRY(auto candidates,
+      engine::retrieve(served, model, taste, allowed, command.top, options, left_out));
+  engine::rank(candidates, taste, served, true, options);
+  engine::verify(candidates, served, allowed, left_out);
+  const auto chosen = engine::balance(candidates, command.top, 0, served);
+  return engine::explain(chosen, taste, served, model, command.explain);
+}
+
+Json to_json(const engine::RecommendedItem& item, bool with_reasons) {
+  Json json = {{"item", item.id},
+               {"title", item.title},
+               {"score", item.score},
+               {"categories", item.categories},
+               {"year", item.year ? Json(*item.year) : Json()}};
+  if (!with_reasons) return json;
+  json["reasons"] = Json::array();
+  for (const engine::Reason& reason : item.reasons) json["reasons"].push_back(to_json(reason));
+  return json;
+}
+
+Result<void> run(Context& context, const RecommendCommand& command) {
+  if (command.user.empty() == command.history.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "name either --user ID or --history ID,ID,…");
+  }
+  TRY(const Served served, open(command));
+  TRY(const auto history, history_of(command, *served));
+  TRY(const auto items, recommend(command, history, *served));
+  if (context.json) {
+    Json list = Json::array();
+    for (const auto& item : items) list.push_back(to_json(item, command.explain));
+    print_json(context, {{"user", command.user.empty() ? Json() : Json(command.user)},
+                         {"catalogue", served->name()},
+                         {"model", served->model().kind()},
+                         {"items", std::move(list)}});
+    return {};
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    context.out << fmt::format("{:>3}. {:<10} {:>9.4f}  {}{}\n", i + 1, items[i].id, items[i].score,
+                               items[i].title,
+                               items[i].year ? fmt::format(" ({})", *items[i].year) : "");
+    if (!command.explain) continue;
+    for (const engine::Reason& reason : items[i].reasons) {
+      context.out << fmt::format("{:27}it {}\n", "", reason.text);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_recommend(CommandLine& line) {
+  auto options = std::make_shared<RecommendCommand>();
+  CLI::App* command = line.add("recommend", "what a trained model recommends for a history",
+                               "rapport recommend --data datasets/ml-100k "
+                               "--model retrievers/ml-100k/sasrec --history 50,181 --explain");
+  command->add_option("--data", options->data, "data set (rapport data prepare)")->required();
+  command->add_option("--model", options->model, "model (rapport train)")->required();
+  command->add_option("--user", options->user, "a user of the data set, by its own id");
+  command->add_option("--history", options->history, "item ids, oldest first")->delimiter(',');
+  command->add_option("--top", options->top, "how many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--explain", options->explain, "why each is there");
+  line.run(command, [options](Context& context) { return run(context, *options); });
+}
+
+}  // namespace rapport::cli
