@@ -1,12 +1,18 @@
 # The front door: `make serve` to use Rapport, `make test` to prove it. `make help` lists the rest.
-# Everything is built under build/; JOBS=N compiles N files at once; LLAMA_DIR=DIR uses your own llama.cpp.
+# Everything is built under build/; JOBS=N compiles N files at once; LLAMA_DIR=DIR uses your own llama.cpp; DEMO=no serves
+# without the demo of recommendations, and does not fetch its data.
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: serve build test test-fast test-slow bench format lint asan ubsan tsan fuzz clean distclean help
 
-serve: build ## Build what is missing, then start the server with its embedded model (ARGS="--listen …")
+serve: build ## Build what is missing, then start the server with its embedded model (ARGS="--listen …", DEMO=no)
+ifeq ($(filter --no-demo,$(ARGS))$(filter no,$(DEMO)),)
+	@scripts/setup --demo || echo "make serve: going on without the demo of recommendations" >&2
 	@build/release/rapport serve $(ARGS)
+else
+	@build/release/rapport serve --no-demo $(filter-out --no-demo,$(ARGS))
+endif
 
 build: ## Build the program (build/release/rapport) and its two models
 	@scripts/setup

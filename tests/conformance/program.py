@@ -25,9 +25,10 @@ sys.path.insert(0, str(ROOT / "build/deps/clients/python"))
 
 
 class Program:
-    def __init__(self, *settings, home=None):
+    def __init__(self, *settings, home=None, demo=False):
         """`settings` are KEY=VALUE of the configuration."""
         self.home = home or tempfile.mkdtemp(prefix="rapport-conformance-")
+        self.demo = demo
         self.settings = settings
         self.process = None
         self.url = None
@@ -40,6 +41,8 @@ class Program:
 
     def start(self):
         arguments = [PROGRAM, "--home", self.home, "--json", "--quiet", "serve", "--listen", "127.0.0.1:0"]
+        if not self.demo:
+            arguments.append("--no-demo")  # or it would train beside the test
         for setting in self.settings:
             arguments += ["--set", setting]
         # The ready message is one JSON document; what follows it on standard output would be a defect.
