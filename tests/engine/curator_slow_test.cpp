@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "curator_fixture.h"
+#include "rapport/retrieval/registry.h"
 
 namespace rapport::engine {
 namespace {
