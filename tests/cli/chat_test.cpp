@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "rapport/base/json.h"
-#include "rapport/cli/command_line.h"
+#include "run_command.h"
 #include "testing/loopback_server.h"
 #include "testing/temporary_directory.h"
 
@@ -21,28 +21,16 @@ class ChatCommand : public ::testing::Test {
 
   /// What it prints when these lines are typed.
   std::string chat(const std::string& typed, std::vector<const char*> flags) {
-    std::istringstream in(typed);
-    std::ostringstream out, err;
-    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0};
-    const std::string home = home_.file("home");
-    const std::string upstream = "language.remote.base_url=" + upstream_.url("/v1");
-    std::vector<const char*> words = {"rapport",
-                                      "--home",
-                                      home.c_str(),
-                                      "--set",
-                                      "language.backend=remote",
-                                      "--set",
-                                      upstream.c_str(),
-                                      "--set",
-                                      "language.remote.model=played",
-                                      "chat",
-                                      "--user",
+    std::vector<std::string> words = {"--home", home_.file("home"),
+                                      "--set",  "language.backend=remote",
+                                      "--set",  "language.remote.base_url=" + upstream_.url("/v1"),
+                                      "--set",  "language.remote.model=played",
+                                      "chat",   "--user",
                                       "sam"};
     words.insert(words.end(), flags.begin(), flags.end());
-    CommandLine line;
-    add_chat(line);
-    EXPECT_EQ(line.main(static_cast<int>(words.size()), words.data(), context), 0) << err.str();
-    return out.str();
+    const Ran ran = run_command({add_chat}, std::move(words), typed);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return ran.out;
   }
 
   testing::TemporaryDirectory home_;

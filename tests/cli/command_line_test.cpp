@@ -1,4 +1,3 @@
-#include "rapport/cli/command_line.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,10 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "rapport/cli/model_pull.h"
 #include "rapport/retrieval/model_directory.h"
+#include "run_command.h"
 #include "testing/films.h"
 #include "testing/temporary_directory.h"
 
@@ -17,12 +16,6 @@ namespace rapport::cli {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Ran {
-  int status = 0;
-  std::string out;
-  std::string err;
-};
 
 // The commands that need no model, each run as main.cpp runs it, on a home of the test's own.
 class Commands : public ::testing::Test {
@@ -34,25 +27,10 @@ class Commands : public ::testing::Test {
   }
 
   Ran run(std::vector<std::string> words) {
-    words.insert(words.begin(), {"rapport", "--home", home_.file("home")});
-    std::vector<const char*> arguments;
-    for (const std::string& word : words) arguments.push_back(word.c_str());
-    std::istringstream in;
-    std::ostringstream out, err;
-    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0, 1};
-    CommandLine line;
-    add_config(line);
-    add_models(line);
-    add_recommend(line);
-    add_users(line);
-    add_facts(line);
-    add_keys(line);
-    add_backup(line);
-    Ran ran;
-    ran.status = line.main(static_cast<int>(arguments.size()), arguments.data(), context);
-    ran.out = out.str();
-    ran.err = err.str();
-    return ran;
+    words.insert(words.begin(), {"--home", home_.file("home")});
+    return run_command(
+        {add_config, add_models, add_recommend, add_users, add_facts, add_keys, add_backup},
+        std::move(words));
   }
   Json json(const std::vector<std::string>& words) {
     std::vector<std::string> with_flag = words;

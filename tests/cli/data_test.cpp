@@ -3,9 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "rapport/cli/command_line.h"
+#include "run_command.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::cli {
@@ -14,35 +13,14 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-struct Ran {
-  int status = 0;
-  std::string out;
-  std::string err;
-};
-
 // `rapport data …` as main.cpp runs it, on files of the test's own.
 class DataCommands : public ::testing::Test {
  protected:
-  Ran run(std::vector<std::string> words) {
-    words.insert(words.begin(), {"rapport", "--home", folder_.file("home"), "--quiet", "data"});
-    std::vector<const char*> arguments;
-    for (const std::string& word : words) arguments.push_back(word.c_str());
-    std::istringstream in;
-    std::ostringstream out, err;
-    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0, 1};
-    CommandLine line;
-    add_data(line);
-    Ran ran;
-    ran.status = line.main(static_cast<int>(arguments.size()), arguments.data(), context);
-    ran.out = out.str();
-    ran.err = err.str();
-    return ran;
-  }
-  Json json(std::vector<std::string> words) {
-    words.emplace_back("--json");
-    const Ran ran = run(words);
-    EXPECT_EQ(ran.status, 0) << ran.err;
-    return Json::parse(ran.out, nullptr, false);
+  Ran run(std::vector<std::string> words) { return run_command({add_data}, with_home(words)); }
+  Json json(std::vector<std::string> words) { return run_for_json({add_data}, with_home(words)); }
+  std::vector<std::string> with_home(std::vector<std::string> words) {
+    words.insert(words.begin(), {"--home", folder_.file("home"), "--quiet", "data"});
+    return words;
   }
   /// Ten users, each with five of six items; user 0 twice with the first of hers.
   std::vector<std::string> prepare() {

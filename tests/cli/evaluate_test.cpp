@@ -1,22 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
-#include "rapport/cli/command_line.h"
 #include "rapport/retrieval/model_directory.h"
+#include "run_command.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::cli {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Ran {
-  int status = 0;
-  std::string out;
-  std::string err;
-};
 
 // On 40 users of four items each, of whom every other one is a "F". What is popular among the
 // trained-on items is the target of the "F"s, never that of the others.
@@ -60,22 +52,11 @@ class Evaluate : public ::testing::Test {
   std::string model() const { return home_.file("model"); }
 
   Ran run(const std::vector<std::string>& more) {
-    std::vector<std::string> words = {"rapport", "--home",      home_.file("home"),
-                                      "--quiet", "evaluate",    "--model",
-                                      model(),   "--resamples", "100"};
+    std::vector<std::string> words = {
+        "--home", home_.file("home"), "--quiet", "evaluate", "--model",
+        model(),  "--resamples",      "100"};
     words.insert(words.end(), more.begin(), more.end());
-    std::vector<const char*> arguments;
-    for (const std::string& word : words) arguments.push_back(word.c_str());
-    std::istringstream in;
-    std::ostringstream out, err;
-    Context context{in, out, err, {}, {}, false, false, {}, {}, {}, 0, 1};
-    CommandLine line;
-    add_evaluate(line);
-    Ran ran;
-    ran.status = line.main(static_cast<int>(arguments.size()), arguments.data(), context);
-    ran.out = out.str();
-    ran.err = err.str();
-    return ran;
+    return run_command({add_evaluate}, std::move(words));
   }
   Json json(std::vector<std::string> more) {
     more.insert(more.begin(), {"--data", data(), "--json"});
