@@ -209,13 +209,8 @@ TEST(Cors, IsOffUntilAnOriginIsNamed) {
 
 TEST(Cors, EveryOriginNeedsKeys) {
   TestServer server({"ok"});
-  const auto refused = server::Server::start({.listen = "127.0.0.1:0", .cors_origins = {"*"}},
-                                             {.store = *server.store,
-                                              .responder = *server.responder,
-                                              .users = *server.users,
-                                              .model = *server.model,
-                                              .clock = server.clock,
-                                              .random = server.random});
+  const auto refused =
+      server::Server::start({.listen = "127.0.0.1:0", .cors_origins = {"*"}}, server.services());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().param, "server.cors_origins");
 }
@@ -238,12 +233,7 @@ TEST(RateLimited, EachKeyHasARateOfItsOwn) {
 TEST(Start, RefusesOptionsThatCannotBe) {
   TestServer server({"ok"});
   const auto start = [&](std::string listen) {
-    return server::Server::start({.listen = std::move(listen)}, {.store = *server.store,
-                                                                 .responder = *server.responder,
-                                                                 .users = *server.users,
-                                                                 .model = *server.model,
-                                                                 .clock = server.clock,
-                                                                 .random = server.random});
+    return server::Server::start({.listen = std::move(listen)}, server.services());
   };
   for (const char* listen :
        {"8080", "localhost", "example.com:80", "127.0.0.1:99999", "::1:80", "[127.0.0.1]:80"})

@@ -70,17 +70,21 @@ void TestServer::start(server::ServerOptions options) {
   responder = std::make_unique<engine::Responder>(engine::EngineOptions{}, *store, *keys, *model,
                                                   clock, random, recommender.get());
   if (options.listen == server::ServerOptions{}.listen) options.listen = "127.0.0.1:0";
-  server = must(server::Server::start(std::move(options), {.store = *store,
-                                                           .responder = *responder,
-                                                           .users = *users,
-                                                           .catalogues = catalogues,
-                                                           .recommender = *recommender,
-                                                           .interactions = *interactions,
-                                                           .model = *model,
-                                                           .embedder = &embedder,
-                                                           .clock = clock,
-                                                           .random = random,
-                                                           .version = "1.2.3"}));
+  server = must(server::Server::start(std::move(options), services()));
+}
+
+server::Services TestServer::services() {
+  return {.store = *store,
+          .responder = *responder,
+          .users = *users,
+          .catalogues = catalogues,
+          .recommender = *recommender,
+          .interactions = *interactions,
+          .model = *model,
+          .embedder = &embedder,
+          .clock = clock,
+          .random = random,
+          .version = "1.2.3"};
 }
 
 Received TestServer::get(std::string_view target, const Headers& headers) const {

@@ -49,6 +49,8 @@ class TestServer {
   std::string key(store::KeyRole role, const std::string& app = "default",
                   const std::string& user = "");
   void start(server::ServerOptions options);
+  /// What a server serves: this one's, for another one beside it.
+  server::Services services();
 
   TemporaryDirectory directory;
   base::SystemClock clock;
