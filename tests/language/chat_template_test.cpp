@@ -1,7 +1,10 @@
 #include "rapport/language/chat_template.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <llama.h>
+
+#include <array>
+#include <thread>
 
 #include "rapport/language/llama_runtime.h"
 #include "shared_model.h"
@@ -59,6 +62,23 @@ TEST_F(ChatTemplateTest, RendersAConversationUpToTheAnswer) {
             "<|im_start|>assistant\n");
   EXPECT_EQ(prompt->tokens, tokens_of(prompt->text, true));
   EXPECT_EQ(prompt->tool_format, nullptr);
+}
+
+// Whether two of them share something in llama.cpp is for ThreadSanitizer to see.
+TEST_F(ChatTemplateTest, RendersForSeveralThreadsAtOnce) {
+  const ChatInputs inputs{.messages = {ChatMessage::text("user", "Hi")}};
+  const auto alone = chat_->render(inputs);
+  ASSERT_TRUE(alone);
+  std::array<std::string, 4> texts;
+  {
+    std::vector<std::jthread> threads;
+    for (std::string& text : texts) {
+      threads.emplace_back([&inputs, &text] {
+        for (int i = 0; i < 5; ++i) text = chat_->render(inputs).value_or(ChatPrompt{}).text;
+      });
+    }
+  }
+  EXPECT_THAT(texts, testing::Each(alone->text));
 }
 
 TEST_F(ChatTemplateTest, SmolLM2PutsItsOwnSystemMessageWhereThereIsNone) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cassert>
 #include <exception>
+#include <mutex>
 #include <utility>
 
 namespace rapport::language {
@@ -194,6 +195,15 @@ common_chat_templates_inputs to_llama(const ChatInputs& inputs, const Tools& too
   return out;
 }
 
+/// One at a time in the process: llama.cpp tells every template the date and asks std::localtime
+/// for it, which writes to one place for all threads.
+common_chat_params apply(const common_chat_templates* templates,
+                         const common_chat_templates_inputs& inputs) {
+  static std::mutex applying;
+  const std::lock_guard lock(applying);
+  return common_chat_templates_apply(templates, inputs);
+}
+
 }  // namespace
 
 struct ChatTemplate::Templates {
@@ -236,9 +246,9 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::create(const llama_model& mo
     message.role = "user";
     message.content = "?";
     probe.messages = {message};
-    const common_chat_params studied = common_chat_templates_apply(templates->own.get(), probe);
+    const common_chat_params studied = apply(templates->own.get(), probe);
     probe.force_pure_content = true;
-    const common_chat_params plain = common_chat_templates_apply(templates->own.get(), probe);
+    const common_chat_params plain = apply(templates->own.get(), probe);
     templates->plain_is_enough = studied.prompt == plain.prompt &&
                                  studied.additional_stops.empty() && !studied.supports_thinking &&
                                  studied.preserved_tokens.empty();
@@ -282,8 +292,7 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInputs& inputs) const {
     llama_inputs.add_bos = llama_vocab_get_add_bos(vocab_);
     llama_inputs.add_eos = llama_vocab_get_add_eos(vocab_);
     llama_inputs.force_pure_content = !about_tools && templates_->plain_is_enough;
-    auto format =
-        std::make_shared<common_chat_params>(common_chat_templates_apply(templates, llama_inputs));
+    auto format = std::make_shared<common_chat_params>(apply(templates, llama_inputs));
     prompt.text = format->prompt;
     prompt.stop = format->additional_stops;
     if (at_once) prompt.grammar = one_call_grammar(std::exchange(format->grammar, ""));
