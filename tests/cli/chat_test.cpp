@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <sstream>
 
+#include "clean_environment.h"
 #include "rapport/base/json.h"
 #include "run_command.h"
 #include "testing/loopback_server.h"
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 class ChatCommand : public ::testing::Test {
  protected:
-  ChatCommand() { unsetenv("RAPPORT_TEST_MODELS"); }
+  ChatCommand() { clean_environment(); }
 
   /// What it prints when these lines are typed.
   std::string chat(const std::string& typed, std::vector<const char*> flags) {

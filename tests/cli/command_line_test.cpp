@@ -2,10 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "clean_environment.h"
 #include "rapport/cli/model_pull.h"
 #include "rapport/retrieval/model_directory.h"
 #include "run_command.h"
@@ -20,11 +20,7 @@ using ::testing::HasSubstr;
 // The commands that need no model, each run as main.cpp runs it, on a home of the test's own.
 class Commands : public ::testing::Test {
  protected:
-  // The tests' own variables are none of the program's, which refuses those it does not know.
-  Commands() {
-    unsetenv("RAPPORT_TEST_MODELS");
-    unsetenv("RAPPORT_SHARED_DATA");
-  }
+  Commands() { clean_environment(); }
 
   Ran run(std::vector<std::string> words) {
     words.insert(words.begin(), {"--home", home_.file("home")});
