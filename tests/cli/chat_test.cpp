@@ -4,7 +4,6 @@
 
 #include <sstream>
 
-#include "clean_environment.h"
 #include "rapport/base/json.h"
 #include "run_command.h"
 #include "testing/loopback_server.h"
@@ -17,8 +16,6 @@ using ::testing::HasSubstr;
 
 class ChatCommand : public ::testing::Test {
  protected:
-  ChatCommand() { clean_environment(); }
-
   /// What it prints when these lines are typed.
   std::string chat(const std::string& typed, std::vector<const char*> flags) {
     std::vector<std::string> words = {"--home", home_.file("home"),

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "clean_environment.h"
 #include "rapport/cli/model_pull.h"
 #include "rapport/retrieval/model_directory.h"
 #include "run_command.h"
@@ -20,8 +19,6 @@ using ::testing::HasSubstr;
 // The commands that need no model, each run as main.cpp runs it, on a home of the test's own.
 class Commands : public ::testing::Test {
  protected:
-  Commands() { clean_environment(); }
-
   Ran run(std::vector<std::string> words) {
     words.insert(words.begin(), {"--home", home_.file("home")});
     return run_command(

@@ -1,4 +1,5 @@
-// Runs a command as main.cpp does, and keeps what it printed.
+// Runs a command as main.cpp does, but without the RAPPORT_ variables of the environment, and keeps
+// what it printed.
 #pragma once
 
 #include <string>
