@@ -51,7 +51,6 @@ Result<void> serve(Context& context, const ServeOptions& options) {
         base::parse_log_format(context.log_format.empty() ? "human" : context.log_format));
     base::set_up_logging(base::LogLevel::kInfo, format);
   }
-  // Before any thread starts, so that all of them leave the signals to it.
   std::mutex mutex;
   std::condition_variable stopped;
   int signals = 0;

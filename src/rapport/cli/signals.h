@@ -7,8 +7,8 @@
 namespace rapport::cli {
 
 /// While it lives, SIGINT and SIGTERM do not end the process but call `on_signal`, on a thread of
-/// this object, once for each. Make it before other threads start: they inherit that the signals
-/// are blocked.
+/// this object, once for each. By a handler, not by blocking them: libraries (OpenBLAS) start
+/// threads before main, which inherit nothing of ours and would take the signal. One at a time.
 class SignalWatch {
  public:
   explicit SignalWatch(std::function<void(int signal)> on_signal);
@@ -17,7 +17,7 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
 
   /// While a person types there is nothing to stop but the program: with `true`, signals end the
-  /// process as usual. Call it on the thread that made the object.
+  /// process as usual.
   static void let_signals_end_us(bool yes);
 
  private:

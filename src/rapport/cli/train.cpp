@@ -83,7 +83,6 @@ Result<void> train(Context& context, const TrainOptions& options) {
     return {};
   }
   std::stop_source stop;
-  // Before any thread starts, so that all of them leave the signals to it.
   const SignalWatch watch([&stop](int) { stop.request_stop(); });
   TRY_VOID(retrieval::find_retriever_kind(options.model));
   if (options.data.empty() || options.output.empty())
