@@ -21,8 +21,8 @@ std::vector<data::ItemIndex> items_of(const std::vector<Candidate>& candidates) 
 // Some of the twelve films, in any order.
 std::vector<data::ItemIndex> some_films() {
   std::vector<data::ItemIndex> films;
-  const auto any = *rc::gen::container<std::vector<data::ItemIndex>>(
-      rc::gen::inRange<data::ItemIndex>(0, 12));
+  const auto any =
+      *rc::gen::container<std::vector<data::ItemIndex>>(rc::gen::inRange<data::ItemIndex>(0, 12));
   for (const data::ItemIndex film : any) {
     if (std::ranges::find(films, film) == films.end()) films.push_back(film);
   }

@@ -155,7 +155,7 @@ Result<void> read_amazon_metadata(const std::filesystem::path& path, const ReadO
       item->categories = categories(*given);
     if (const Json* given = find(product, {"price"})) {
       item->price = price(*given);
-      if (!item->price && *given != "") ++odd_prices;
+      if (!item->price && *given != Json("")) ++odd_prices;
     }
     const Json* ranks = find(product, {"salesRank"});
     if (ranks != nullptr && ranks->is_object() && !ranks->empty() && ranks->front().is_number())

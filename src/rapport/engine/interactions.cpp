@@ -112,9 +112,10 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
          .created = event.created != 0 ? event.created : now});
   }
   for (const auto& [name, user] : known) {
+    const store::UserId& id = user.id;  // clang captures no part of a binding
     const bool has_some = std::ranges::any_of(
-        added.kept, [&](const store::Interaction& each) { return each.user == user.id; });
-    if (has_some) TRY_VOID(store_.ensure_user(user.id, app, name));
+        added.kept, [&id](const store::Interaction& each) { return each.user == id; });
+    if (has_some) TRY_VOID(store_.ensure_user(id, app, name));
   }
   if (!added.kept.empty()) TRY_VOID(store_.add_interactions(added.kept));
   return added;
