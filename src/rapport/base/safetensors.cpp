@@ -261,7 +261,7 @@ Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
   if (tensor.dtype == "F16") return widen(bytes, float_from_half);
   if (tensor.dtype == "BF16") return widen(bytes, float_from_bfloat);
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
 }
 
