@@ -6,12 +6,15 @@ out by hand and checked here against central differences. It shares no code with
     pip install numpy
     scripts/reference/sasrec_reference.py tests/retrieval/data/sasrec_reference.json
 
-The model (Kang & McAuley 2018, pre-norm, with softmax cross-entropy over all items at every position):
+The model (Kang & McAuley 2018, with softmax cross-entropy over all items at every position):
 
     h = E[x] * sqrt(d) + P[max_length - L + p]      right-aligned: the newest item has the last position
-    per block:  a = LN(h);  h += causal_attention(a Wq + bq, a Wk + bk, a Wv + bv) Wo + bo
-                f = LN(h);  h += relu(f W1 + b1) W2 + b2
+    per block:  h += causal_attention(LN(h) Wq + bq, h Wk + bk, h Wv + bv) Wo + bo
+                f = LN(h);  h = f + relu(f W1 + b1) W2 + b2
     h = LN(h);  logits = h E^T;  loss = mean over all positions of -log softmax(logits)[target]
+
+The sequence is padded on the left to max_length with rows that are zero before every block; they are attended to,
+by keys bk and values bv.
 
 Weights are stored [in x out] and applied as x W. A user's inputs are all items but the last, the targets
 all but the first, of each the last `max_length`. No dropout.
@@ -105,9 +108,10 @@ def softmax(scores):
 
 
 def attend(query, key, value):
-    """Causal attention of one head: all three [L x d/heads]."""
+    """Attention of one head, causal: query is that of the newest rows of the [max_length x d/heads] keys and values."""
     length, width = query.shape
-    later = numpy.triu(numpy.ones((length, length), dtype=bool), 1)
+    padding = len(key) - length
+    later = numpy.triu(numpy.ones((length, len(key)), dtype=bool), padding + 1)
     shares = softmax(numpy.where(later, -numpy.inf, query @ key.T / math.sqrt(width)))
 
     def backward(dy):
@@ -118,10 +122,13 @@ def attend(query, key, value):
     return shares @ value, backward
 
 
-def attention(a, parameters, gradients, at, heads):
-    query, query_backward = linear(a, parameters, gradients, at + "query")
-    key, key_backward = linear(a, parameters, gradients, at + "key")
-    value, value_backward = linear(a, parameters, gradients, at + "value")
+def attention(h, parameters, gradients, at, config):
+    heads, padding = config["heads"], config["max_length"] - len(h)
+    normed, norm_backward = layer_norm(h, parameters, gradients, at + "attention_norm")
+    padded = numpy.concatenate([numpy.zeros((padding, h.shape[1])), h])
+    query, query_backward = linear(normed, parameters, gradients, at + "query")
+    key, key_backward = linear(padded, parameters, gradients, at + "key")
+    value, value_backward = linear(padded, parameters, gradients, at + "value")
     split = [numpy.split(whole, heads, axis=1) for whole in (query, key, value)]
     attended = [attend(*head) for head in zip(*split)]
     joined = numpy.concatenate([out for out, _ in attended], axis=1)
@@ -131,15 +138,16 @@ def attention(a, parameters, gradients, at, heads):
         parts = numpy.split(output_backward(dy), heads, axis=1)
         per_head = [head_backward(part) for (_, head_backward), part in zip(attended, parts)]
         dq, dk, dv = (numpy.concatenate(part, axis=1) for part in zip(*per_head))
-        return query_backward(dq) + key_backward(dk) + value_backward(dv)
+        return dy + norm_backward(query_backward(dq)) + (key_backward(dk) + value_backward(dv))[padding:]
 
-    return output, backward
+    return h + output, backward
 
 
-def feed_forward(f, parameters, gradients, at):
-    inner, inner_backward = linear(f, parameters, gradients, at + "feed_forward.0")
+def feed_forward(h, parameters, gradients, at):
+    normed, norm_backward = layer_norm(h, parameters, gradients, at + "feed_forward_norm")
+    inner, inner_backward = linear(normed, parameters, gradients, at + "feed_forward.0")
     output, output_backward = linear(numpy.maximum(inner, 0), parameters, gradients, at + "feed_forward.1")
-    return output, lambda dy: inner_backward(output_backward(dy) * (inner > 0))
+    return normed + output, lambda dy: norm_backward(dy + inner_backward(output_backward(dy) * (inner > 0)))
 
 
 def encode(inputs, parameters, gradients, config):
@@ -150,20 +158,15 @@ def encode(inputs, parameters, gradients, config):
     steps = []
     for block in range(config["blocks"]):
         at = f"blocks.{block}."
-        for norm, branch in (
-            ("attention_norm", lambda x, at=at: attention(x, parameters, gradients, at, config["heads"])),
-            ("feed_forward_norm", lambda x, at=at: feed_forward(x, parameters, gradients, at)),
-        ):
-            normed, norm_backward = layer_norm(h, parameters, gradients, at + norm)
-            added, branch_backward = branch(normed)
-            h = h + added
-            steps.append((norm_backward, branch_backward))
+        h, attention_backward = attention(h, parameters, gradients, at, config)
+        h, feed_forward_backward = feed_forward(h, parameters, gradients, at)
+        steps += [attention_backward, feed_forward_backward]
     hidden, final_backward = layer_norm(h, parameters, gradients, "final_norm")
 
     def backward(dy):
         dh = final_backward(dy)
-        for norm_backward, branch_backward in reversed(steps):
-            dh = dh + norm_backward(branch_backward(dh))
+        for step_backward in reversed(steps):
+            dh = step_backward(dh)
         gradients["position_embedding"][first:] += dh
         numpy.add.at(gradients["item_embedding"], inputs, dh * math.sqrt(d))
 

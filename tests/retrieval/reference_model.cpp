@@ -23,11 +23,11 @@ std::vector<float> flat(const Json& values) {
   return floats;
 }
 
-/// Query, key and value stand apart in the reference and side by side, row by row, here.
+/// Key and value stand apart in the reference and side by side, row by row, here.
 std::vector<float> side_by_side(const Json& parameters, const std::string& block,
                                 const std::string& kind, std::int64_t dimension) {
   std::vector<std::vector<float>> parts;
-  for (const char* part : {"query", "key", "value"})
+  for (const char* part : {"key", "value"})
     parts.push_back(flat(parameters.at(block + part + kind)));
   std::vector<float> joined;
   const auto d = static_cast<std::ptrdiff_t>(dimension);
@@ -41,7 +41,7 @@ std::vector<float> side_by_side(const Json& parameters, const std::string& block
 std::vector<float> laid_out(const Json& parameters, const SasrecShape& shape) {
   std::vector<float> weights;
   for (const WeightPlace& place : sasrec_weights(shape).places) {
-    const std::string merged = "query_key_value";
+    const std::string merged = "key_value";
     const auto at = place.name.find(merged);
     const std::vector<float> values =
         at == std::string::npos

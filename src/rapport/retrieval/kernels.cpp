@@ -68,23 +68,59 @@ RAPPORT_INLINE float kept(const Keep& keep, std::uint32_t index) {
   return mixed(index + keep.key) >= keep.threshold ? keep.scale : 0.0f;
 }
 
-/// dP → dS of the softmax, row by row, and P → dropped P beside it.
-RAPPORT_VECTORISED void softmax_backward(const Keep& keep, bool drops, std::uint32_t first,
-                                         std::int64_t count, const float* probabilities,
-                                         float* gradient, float* dropped) {
-  float dot = 0;
-#pragma omp simd reduction(+ : dot)
+RAPPORT_VECTORISED float dot(const float* a, const float* b, std::int64_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+RAPPORT_VECTORISED void add_scaled(float factor, const float* x, std::int64_t count, float* sum) {
+  for (std::int64_t i = 0; i < count; ++i) sum[i] += factor * x[i];
+}
+
+RAPPORT_VECTORISED float total(const float* values, std::int64_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
+/// dP → dS of one row of the softmax, and P → dropped P beside it. `others` is Σ P·dP of the keys
+/// that are not among the `count`; returns that sum over all keys.
+RAPPORT_VECTORISED float softmax_backward(const Keep& keep, bool drops, std::uint32_t first,
+                                          std::int64_t count, const float* probabilities,
+                                          float others, float* gradient, float* dropped) {
+  float sum = others;
+#pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < count; ++i) {
     const float factor = drops ? kept(keep, first + static_cast<std::uint32_t>(i)) : 1.0f;
     gradient[i] *= factor;
     dropped[i] = probabilities[i] * factor;
-    dot += gradient[i] * probabilities[i];
+    sum += gradient[i] * probabilities[i];
   }
-  for (std::int64_t i = 0; i < count; ++i) gradient[i] = probabilities[i] * (gradient[i] - dot);
+  for (std::int64_t i = 0; i < count; ++i) gradient[i] = probabilities[i] * (gradient[i] - sum);
+  return sum;
 }
 
 RAPPORT_VECTORISED void scale_by(float* values, std::int64_t count, float factor) {
   for (std::int64_t i = 0; i < count; ++i) values[i] *= factor;
+}
+
+/// Logits of a row's `seen` keys → their shares in the softmax; returns the padding's share. As its
+/// keys are alike, the logarithm of their number makes one of them weigh as much as all.
+float softmax_row(const AttentionHead& head, const float* query, float scale, std::int64_t seen,
+                  float* row) {
+  float most = largest(row, seen), padding = 0;
+  if (head.padding > 0) {
+    padding = scale * dot(query, head.padding_key, head.width) +
+              std::log(static_cast<float>(head.padding));
+    most = std::max(most, padding);
+    padding = std::exp(padding - most);
+  }
+  const float sum = exponentials(row, seen, most) + padding;
+  scale_by(row, seen, 1 / sum);
+  return padding / sum;
 }
 
 }  // namespace
@@ -188,13 +224,14 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
     const std::int64_t rows = std::min(kAttentionRows, length - begin);
     const std::int64_t keys = begin + rows;
     float* const block = probabilities + begin * length;
-    multiply({.m = rows, .n = keys, .k = head.width, .transpose_b = true, .alpha = scale},
-             head.query + begin * head.stride, head.stride, head.key, head.stride, block, length);
+    const float* const query = head.query + begin * head.query_stride;
+    multiply({.m = rows, .n = keys, .k = head.width, .transpose_b = true, .alpha = scale}, query,
+             head.query_stride, head.key, head.key_value_stride, block, length);
+    float padding[kAttentionRows];
     for (std::int64_t row = 0; row < rows; ++row) {
       float* const p = block + row * length;
       const std::int64_t seen = begin + row + 1;
-      const float sum = exponentials(p, seen, largest(p, seen));
-      scale_by(p, seen, 1 / sum);
+      padding[row] = softmax_row(head, query + row * head.query_stride, scale, seen, p);
       std::fill(p + seen, p + length, 0.0f);
     }
     const float* weights = block;
@@ -207,55 +244,73 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
       weights = scratch;
       stride_weights = keys;
     }
+    float* const out_rows = out + begin * stride_out;
     multiply({.m = rows, .n = head.width, .k = keys}, weights, stride_weights, head.value,
-             head.stride, out + begin * stride_out, stride_out);
+             head.key_value_stride, out_rows, stride_out);
+    for (std::int64_t row = 0; head.padding > 0 && row < rows; ++row)
+      add_scaled(padding[row], head.padding_value, head.width, out_rows + row * stride_out);
   }
 }
 
 void attend_last(const AttentionHead& head, float* out, float* scratch) {
   const float scale = 1 / std::sqrt(static_cast<float>(head.width));
   const std::int64_t length = head.length;
-  multiply({.m = 1, .n = length, .k = head.width, .transpose_b = true, .alpha = scale},
-           head.query + (length - 1) * head.stride, head.stride, head.key, head.stride, scratch,
-           length);
-  const float sum = exponentials(scratch, length, largest(scratch, length));
-  multiply({.m = 1, .n = head.width, .k = length, .alpha = 1 / sum}, scratch, length, head.value,
-           head.stride, out, head.width);
+  const float* const query = head.query + (length - 1) * head.query_stride;
+  multiply({.m = 1, .n = length, .k = head.width, .transpose_b = true, .alpha = scale}, query,
+           head.query_stride, head.key, head.key_value_stride, scratch, length);
+  const float padding = softmax_row(head, query, scale, length, scratch);
+  multiply({.m = 1, .n = head.width, .k = length}, scratch, length, head.value,
+           head.key_value_stride, out, head.width);
+  if (head.padding > 0) add_scaled(padding, head.padding_value, head.width, out);
 }
 
 void attention_backward(const AttentionHead& head, const float* probabilities,
-                        const float* out_gradient, std::int64_t stride_out, float* query_gradient,
-                        float* key_gradient, float* value_gradient, std::int64_t stride_gradient,
-                        float* scratch) {
+                        const float* out_gradient, std::int64_t stride_out,
+                        const AttentionGradients& gradients, float* scratch) {
   const float scale = 1 / std::sqrt(static_cast<float>(head.width));
   const std::int64_t length = head.length;
   const Keep keep(head.dropout);
   for (std::int64_t row = 0; row < length; ++row) {
-    std::fill_n(key_gradient + row * stride_gradient, head.width, 0.0f);
-    std::fill_n(value_gradient + row * stride_gradient, head.width, 0.0f);
+    std::fill_n(gradients.key + row * head.key_value_stride, head.width, 0.0f);
+    std::fill_n(gradients.value + row * head.key_value_stride, head.width, 0.0f);
   }
   for (std::int64_t begin = 0; begin < length; begin += kAttentionRows) {
     const std::int64_t rows = std::min(kAttentionRows, length - begin);
     const std::int64_t keys = begin + rows;
     float* const gradient = scratch;                         // [rows × keys]
     float* const dropped = scratch + kAttentionRows * keys;  // [rows × keys]
+    const float* const query = head.query + begin * head.query_stride;
     const float* const out_rows = out_gradient + begin * stride_out;
+    float padding[kAttentionRows];  // the gradients of the padding's logits
     multiply({.m = rows, .n = keys, .k = head.width, .transpose_b = true}, out_rows, stride_out,
-             head.value, head.stride, gradient, keys);
+             head.value, head.key_value_stride, gradient, keys);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t element = (begin + row) * length;
-      softmax_backward(keep, head.dropout.probability > 0,
-                       head.first_element + static_cast<std::uint32_t>(element), keys,
-                       probabilities + element, gradient + row * keys, dropped + row * keys);
+      float share = 0, slope = 0;
+      if (head.padding > 0) {
+        share = 1 - total(probabilities + element, begin + row + 1);
+        slope = dot(out_rows + row * stride_out, head.padding_value, head.width);
+        add_scaled(share, out_rows + row * stride_out, head.width, gradients.padding_value);
+      }
+      const float sum = softmax_backward(keep, head.dropout.probability > 0,
+                                         head.first_element + static_cast<std::uint32_t>(element),
+                                         keys, probabilities + element, share * slope,
+                                         gradient + row * keys, dropped + row * keys);
+      padding[row] = share * (slope - sum);
     }
     multiply({.m = keys, .n = head.width, .k = rows, .transpose_a = true, .beta = 1}, dropped, keys,
-             out_rows, stride_out, value_gradient, stride_gradient);
+             out_rows, stride_out, gradients.value, head.key_value_stride);
+    float* const query_gradient = gradients.query + begin * head.query_stride;
     multiply({.m = rows, .n = head.width, .k = keys, .alpha = scale}, gradient, keys, head.key,
-             head.stride, query_gradient + begin * stride_gradient, stride_gradient);
+             head.key_value_stride, query_gradient, head.query_stride);
     multiply(
         {.m = keys, .n = head.width, .k = rows, .transpose_a = true, .alpha = scale, .beta = 1},
-        gradient, keys, head.query + begin * head.stride, head.stride, key_gradient,
-        stride_gradient);
+        gradient, keys, query, head.query_stride, gradients.key, head.key_value_stride);
+    for (std::int64_t row = 0; head.padding > 0 && row < rows; ++row) {
+      const float factor = scale * padding[row];
+      add_scaled(factor, head.padding_key, head.width, query_gradient + row * head.query_stride);
+      add_scaled(factor, query + row * head.query_stride, head.width, gradients.padding_key);
+    }
   }
 }
 

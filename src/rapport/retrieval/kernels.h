@@ -50,14 +50,21 @@ void add_with_dropout(const Dropout& dropout, std::int64_t count, const float* r
                       const float* x, float* sum);
 
 /// Causal self-attention of one head over one sequence of `length` rows: query, key and value are
-/// [length × width] with `stride`. `probabilities` [length × length] receives the softmax before
-/// dropout (zero above the diagonal), for the backward pass; `scratch` holds attention_scratch
-/// floats. Source: Vaswani et al. 2017, section 3.2.1.
+/// [length × width]. In front of them stand `padding` more keys and values that are all alike: what
+/// a batch padded on the left would have there, at the cost of one. `probabilities` [length ×
+/// length] receives the softmax's shares of the sequence's own keys before dropout (zero above the
+/// diagonal), for the backward pass; `scratch` holds attention_scratch floats. The padding's share
+/// is never dropped: that of so many alike would hardly vary. Source: Vaswani et al. 2017, section
+/// 3.2.1; the padding as in Kang & McAuley 2018.
 struct AttentionHead {
   const float* query = nullptr;
   const float* key = nullptr;
   const float* value = nullptr;
-  std::int64_t length = 0, width = 0, stride = 0;
+  std::int64_t length = 0, width = 0;
+  std::int64_t query_stride = 0, key_value_stride = 0;
+  std::int64_t padding = 0;
+  const float* padding_key = nullptr;    // [width]
+  const float* padding_value = nullptr;  // [width]
   Dropout dropout = {};
   std::uint32_t first_element = 0;  // of the probabilities in the dropout's numbering
 };
@@ -66,11 +73,17 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
                        float* probabilities, float* scratch);
 /// The same for the newest row only, without dropout: `out` [width].
 void attend_last(const AttentionHead& head, float* out, float* scratch);
-/// Gradients of query, key and value are written (not added) with `stride_gradient`.
+/// Those of query, key and value are written, with the head's strides; the padding's are added to.
+struct AttentionGradients {
+  float* query = nullptr;
+  float* key = nullptr;
+  float* value = nullptr;
+  float* padding_key = nullptr;    // [width]
+  float* padding_value = nullptr;  // [width]
+};
 void attention_backward(const AttentionHead& head, const float* probabilities,
-                        const float* out_gradient, std::int64_t stride_out, float* query_gradient,
-                        float* key_gradient, float* value_gradient, std::int64_t stride_gradient,
-                        float* scratch);
+                        const float* out_gradient, std::int64_t stride_out,
+                        const AttentionGradients& gradients, float* scratch);
 
 /// Softmax cross-entropy against the whole catalogue, in chunks of rows, gradients in the same
 /// pass: the [rows × items] logits never exist, and nothing is computed twice.

@@ -91,13 +91,13 @@ SasrecWeights sasrec_weights(const SasrecShape& shape) {
       return layout.add(block + name, std::move(extents));
     };
     // Braces evaluate in order, so the file has the parts in the order they are applied.
-    weights.blocks.push_back(
-        SasrecBlock{add("attention_norm.weight", {d}), add("attention_norm.bias", {d}),
-                    add("query_key_value.weight", {d, 3 * d}), add("query_key_value.bias", {3 * d}),
-                    add("output.weight", {d, d}), add("output.bias", {d}),
-                    add("feed_forward_norm.weight", {d}), add("feed_forward_norm.bias", {d}),
-                    add("feed_forward.0.weight", {d, d}), add("feed_forward.0.bias", {d}),
-                    add("feed_forward.1.weight", {d, d}), add("feed_forward.1.bias", {d})});
+    weights.blocks.push_back(SasrecBlock{
+        add("attention_norm.weight", {d}), add("attention_norm.bias", {d}),
+        add("query.weight", {d, d}), add("query.bias", {d}), add("key_value.weight", {d, 2 * d}),
+        add("key_value.bias", {2 * d}), add("output.weight", {d, d}), add("output.bias", {d}),
+        add("feed_forward_norm.weight", {d}), add("feed_forward_norm.bias", {d}),
+        add("feed_forward.0.weight", {d, d}), add("feed_forward.0.bias", {d}),
+        add("feed_forward.1.weight", {d, d}), add("feed_forward.1.bias", {d})});
   }
   weights.final_norm_weight = layout.add("final_norm.weight", {d});
   weights.final_norm_bias = layout.add("final_norm.bias", {d});
@@ -174,7 +174,8 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     return std::vector<float>(static_cast<std::size_t>(rows * width));
   };
 
-  std::vector<float> h = floats(size, d), normed = floats(size, d), qkv = floats(size, 3 * d);
+  std::vector<float> h = floats(size, d), normed = floats(size, d);
+  std::vector<float> query = floats(size, d), key_value = floats(size, 2 * d);
   const float root = std::sqrt(static_cast<float>(d));
   for (std::int64_t i = 0; i < size; ++i) {
     const float* const item =
@@ -198,9 +199,12 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     const bool last = b + 1 == layout_.blocks.size();
     layer_norm(h.data(), size, d, at(block.attention_norm_weight), at(block.attention_norm_bias),
                kSasrecNormEpsilon, normed.data());
-    multiply({.m = size, .n = 3 * d, .k = d}, normed.data(), d, at(block.query_key_value_weight),
-             3 * d, qkv.data(), 3 * d);
-    add_bias(qkv.data(), size, 3 * d, at(block.query_key_value_bias));
+    multiply({.m = size, .n = d, .k = d}, normed.data(), d, at(block.query_weight), d, query.data(),
+             d);
+    add_bias(query.data(), size, d, at(block.query_bias));
+    multiply({.m = size, .n = 2 * d, .k = d}, h.data(), d, at(block.key_value_weight), 2 * d,
+             key_value.data(), 2 * d);
+    add_bias(key_value.data(), size, 2 * d, at(block.key_value_bias));
 
     const std::int64_t rows = last ? n : size;
     std::vector<float> attended = floats(rows, d), residual = floats(rows, d);
@@ -210,19 +214,29 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
       if (length == 0) continue;
       if (last) std::copy_n(h.data() + (begin + length - 1) * d, d, residual.data() + s * d);
       for (std::int64_t head = 0; head < shape_.heads; ++head) {
-        const float* const query = qkv.data() + begin * 3 * d + head * width;
+        const float* const key = key_value.data() + begin * 2 * d + head * width;
+        // Padding is zero before the linear layer, so its keys and values are the biases.
+        const float* const bias = at(block.key_value_bias + head * width);
+        const AttentionHead inputs{.query = query.data() + begin * d + head * width,
+                                   .key = key,
+                                   .value = key + d,
+                                   .length = length,
+                                   .width = width,
+                                   .query_stride = d,
+                                   .key_value_stride = 2 * d,
+                                   .padding = shape_.max_length - length,
+                                   .padding_key = bias,
+                                   .padding_value = bias + d};
         if (last) {
-          attend_last({query, query + d, query + 2 * d, length, width, 3 * d},
-                      attended.data() + s * d + head * width, scratch.data());
+          attend_last(inputs, attended.data() + s * d + head * width, scratch.data());
         } else {
-          attention_forward({query, query + d, query + 2 * d, length, width, 3 * d},
-                            attended.data() + begin * d + head * width, d, probabilities.data(),
-                            scratch.data());
+          attention_forward(inputs, attended.data() + begin * d + head * width, d,
+                            probabilities.data(), scratch.data());
         }
       }
     }
     if (!last) residual.swap(h);
-    // residual += attended · output; then the feed-forward on top.
+    // residual += attended · output; then the feed-forward on top of what it normalised.
     multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.output_weight), d,
              residual.data(), d);
     add_bias(residual.data(), rows, d, at(block.output_bias));
@@ -232,9 +246,9 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
              attended.data(), d);
     add_bias_relu(attended.data(), rows, d, at(block.inner_bias));
     multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.outer_weight), d,
-             residual.data(), d);
-    add_bias(residual.data(), rows, d, at(block.outer_bias));
-    h.swap(residual);
+             normed.data(), d);
+    add_bias(normed.data(), rows, d, at(block.outer_bias));
+    h.swap(normed);
   }
   layer_norm(h.data(), n, d, at(layout_.final_norm_weight), at(layout_.final_norm_bias),
              kSasrecNormEpsilon, normed.data());

@@ -46,7 +46,8 @@ struct WeightPlace {
 /// Offsets of one block's parts. Matrices are [in × out] and applied as x · W + b.
 struct SasrecBlock {
   std::int64_t attention_norm_weight, attention_norm_bias;
-  std::int64_t query_key_value_weight, query_key_value_bias;  // [d × 3d], [3d]
+  std::int64_t query_weight, query_bias;
+  std::int64_t key_value_weight, key_value_bias;  // [d × 2d], [2d]
   std::int64_t output_weight, output_bias;
   std::int64_t feed_forward_norm_weight, feed_forward_norm_bias;
   std::int64_t inner_weight, inner_bias;  // feed-forward, before the ReLU

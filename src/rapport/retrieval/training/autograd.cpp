@@ -54,27 +54,39 @@ struct AddDroppedFunction : torch::autograd::Function<AddDroppedFunction> {
   }
 };
 
+/// What the attention reads, [positions × …], sequences end to end.
+struct AttentionInputs {
+  Tensor query, key_value, padding, offsets;
+  std::int64_t padded_length, heads;
+};
+
 /// Calls `visit(head, probabilities' place, position, column)` for every head of every sequence.
 template <typename Visit>
-void each_head(const Tensor& query_key_value, const Tensor& offsets, std::int64_t heads,
-               const Dropout& dropout, const Visit& visit) {
-  const std::int64_t d = query_key_value.size(1) / 3, width = d / heads;
-  const float* const rows = query_key_value.data_ptr<float>();
-  const std::int64_t* const begins = offsets.data_ptr<std::int64_t>();
+void each_head(const AttentionInputs& inputs, const Dropout& dropout, const Visit& visit) {
+  const std::int64_t d = inputs.query.size(1), width = d / inputs.heads;
+  const float* const queries = inputs.query.data_ptr<float>();
+  const float* const keys = inputs.key_value.data_ptr<float>();
+  const float* const padding = inputs.padding.data_ptr<float>();
+  const std::int64_t* const begins = inputs.offsets.data_ptr<std::int64_t>();
   std::int64_t element = 0;  // of all probabilities, in the order they are visited
-  for (std::int64_t sequence = 0; sequence + 1 < offsets.numel(); ++sequence) {
+  for (std::int64_t sequence = 0; sequence + 1 < inputs.offsets.numel(); ++sequence) {
     const std::int64_t begin = begins[sequence], length = begins[sequence + 1] - begin;
-    for (std::int64_t head = 0; head < heads; ++head) {
-      const float* const query = rows + begin * 3 * d + head * width;
-      visit(AttentionHead{.query = query,
-                          .key = query + d,
-                          .value = query + 2 * d,
+    for (std::int64_t head = 0; head < inputs.heads; ++head) {
+      const std::int64_t column = head * width;
+      const float* const key = keys + begin * 2 * d + column;
+      visit(AttentionHead{.query = queries + begin * d + column,
+                          .key = key,
+                          .value = key + d,
                           .length = length,
                           .width = width,
-                          .stride = 3 * d,
+                          .query_stride = d,
+                          .key_value_stride = 2 * d,
+                          .padding = inputs.padded_length - length,
+                          .padding_key = padding + column,
+                          .padding_value = padding + d + column,
                           .dropout = dropout,
                           .first_element = static_cast<std::uint32_t>(element)},
-            element, begin, head * width);
+            element, begin, column);
       element += length * length;
     }
   }
@@ -92,21 +104,23 @@ std::pair<std::int64_t, std::int64_t> longest_and_squares(const Tensor& offsets)
 }
 
 struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& query_key_value,
-                        const Tensor& offsets, std::int64_t heads, const Dropout& dropout) {
-    const std::int64_t d = query_key_value.size(1) / 3;
+  static Tensor forward(AutogradContext* context, const Tensor& query, const Tensor& key_value,
+                        const Tensor& padding, const Tensor& offsets, std::int64_t padded_length,
+                        std::int64_t heads, const Dropout& dropout) {
+    const std::int64_t d = query.size(1);
     const auto [longest, squares] = longest_and_squares(offsets);
     const Tensor probabilities = torch::empty({squares * heads});
-    Tensor out = torch::empty({query_key_value.size(0), d});
+    Tensor out = torch::empty({query.size(0), d});
     float* const p = probabilities.data_ptr<float>();
     float* const o = out.data_ptr<float>();
     std::vector<float> scratch(attention_scratch(longest));
-    each_head(query_key_value, offsets, heads, dropout,
+    each_head({query, key_value, padding, offsets, padded_length, heads}, dropout,
               [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
                   std::int64_t column) {
                 attention_forward(head, o + position * d + column, d, p + element, scratch.data());
               });
-    context->save_for_backward({query_key_value, offsets, probabilities});
+    context->save_for_backward({query, key_value, padding, offsets, probabilities});
+    context->saved_data["padded_length"] = padded_length;
     context->saved_data["heads"] = heads;
     keep(context, dropout);
     return out;
@@ -114,23 +128,37 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor& query_key_value = saved[0];
-    const Tensor& offsets = saved[1];
+    const AttentionInputs inputs{saved[0],
+                                 saved[1],
+                                 saved[2],
+                                 saved[3],
+                                 context->saved_data["padded_length"].toInt(),
+                                 context->saved_data["heads"].toInt()};
     const Tensor gradient = gradients[0].contiguous();
-    const std::int64_t d = query_key_value.size(1) / 3;
-    Tensor result = torch::empty_like(query_key_value);
-    const float* const p = saved[2].data_ptr<float>();
+    const std::int64_t d = inputs.query.size(1);
+    Tensor query_gradient = torch::empty_like(inputs.query);
+    Tensor key_value_gradient = torch::empty_like(inputs.key_value);
+    Tensor padding_gradient = torch::zeros_like(inputs.padding);
+    const float* const p = saved[4].data_ptr<float>();
     const float* const o = gradient.data_ptr<float>();
-    float* const r = result.data_ptr<float>();
-    std::vector<float> scratch(attention_scratch(longest_and_squares(offsets).first));
-    each_head(query_key_value, offsets, context->saved_data["heads"].toInt(), kept_dropout(context),
+    float* const queries = query_gradient.data_ptr<float>();
+    float* const keys = key_value_gradient.data_ptr<float>();
+    float* const padding = padding_gradient.data_ptr<float>();
+    std::vector<float> scratch(attention_scratch(longest_and_squares(inputs.offsets).first));
+    each_head(inputs, kept_dropout(context),
               [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
                   std::int64_t column) {
-                float* const query = r + position * 3 * d + column;
-                attention_backward(head, p + element, o + position * d + column, d, query,
-                                   query + d, query + 2 * d, 3 * d, scratch.data());
+                float* const key = keys + position * 2 * d + column;
+                attention_backward(head, p + element, o + position * d + column, d,
+                                   {.query = queries + position * d + column,
+                                    .key = key,
+                                    .value = key + d,
+                                    .padding_key = padding + column,
+                                    .padding_value = padding + d + column},
+                                   scratch.data());
               });
-    return {result, Tensor(), Tensor(), Tensor()};
+    return {query_gradient, key_value_gradient, padding_gradient, Tensor(),
+            Tensor(),       Tensor(),           Tensor()};
   }
 };
 
@@ -144,9 +172,11 @@ Tensor add_dropped(const Tensor& residual, const Tensor& x, const Dropout& dropo
   return dropout.probability > 0 ? AddDroppedFunction::apply(residual, x, dropout) : residual + x;
 }
 
-Tensor packed_attention(const Tensor& query_key_value, const Tensor& offsets, std::int64_t heads,
+Tensor packed_attention(const Tensor& query, const Tensor& key_value, const Tensor& padding,
+                        const Tensor& offsets, std::int64_t padded_length, std::int64_t heads,
                         const Dropout& dropout) {
-  return PackedAttentionFunction::apply(query_key_value, offsets, heads, dropout);
+  return PackedAttentionFunction::apply(query, key_value, padding, offsets, padded_length, heads,
+                                        dropout);
 }
 
 }  // namespace rapport::retrieval

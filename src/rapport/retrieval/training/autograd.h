@@ -14,10 +14,13 @@ torch::Tensor dropped(const torch::Tensor& x, const Dropout& dropout);
 torch::Tensor add_dropped(const torch::Tensor& residual, const torch::Tensor& x,
                           const Dropout& dropout);
 
-/// Causal self-attention within each of the sequences that lie end to end in
-/// query_key_value [positions × 3d]: query, key and value side by side, each [heads × d/heads].
+/// Causal self-attention within each of the sequences that lie end to end: query [positions × d],
+/// key_value [positions × 2d] with key and value side by side, each [heads × d/heads]. Each
+/// sequence is padded on the left to `padded_length` by keys and values equal to `padding` [2d].
 /// `offsets` [sequences + 1], int64. Returns [positions × d].
-torch::Tensor packed_attention(const torch::Tensor& query_key_value, const torch::Tensor& offsets,
-                               std::int64_t heads, const Dropout& dropout);
+torch::Tensor packed_attention(const torch::Tensor& query, const torch::Tensor& key_value,
+                               const torch::Tensor& padding, const torch::Tensor& offsets,
+                               std::int64_t padded_length, std::int64_t heads,
+                               const Dropout& dropout);
 
 }  // namespace rapport::retrieval

@@ -99,22 +99,25 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
     return torch::layer_norm(x, {d}, leaves.vector(weight), leaves.vector(bias),
                              static_cast<double>(kSasrecNormEpsilon));
   };
-  const auto linear = [&](const Tensor& x, std::int64_t weight, std::int64_t bias,
-                          std::int64_t columns) {
-    return torch::addmm(leaves.vector(bias, columns), x, leaves.matrix(weight, columns));
+  const auto linear = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
+    return torch::addmm(leaves.vector(bias), x, leaves.matrix(weight, d));
   };
 
   Tensor h = dropped(embedded, dropout());
   for (const SasrecBlock& block : layout_.blocks) {
     const Tensor a = norm(h, block.attention_norm_weight, block.attention_norm_bias);
-    const Tensor query_key_value =
-        linear(a, block.query_key_value_weight, block.query_key_value_bias, 3 * d);
-    const Tensor attended = packed_attention(query_key_value, offsets, shape_.heads, dropout());
-    h = add_dropped(h, linear(attended, block.output_weight, block.output_bias, d), dropout());
+    const Tensor query = linear(a, block.query_weight, block.query_bias);
+    const Tensor key_value_bias = leaves.vector(block.key_value_bias, 2 * d);
+    const Tensor key_value =
+        torch::addmm(key_value_bias, h, leaves.matrix(block.key_value_weight, 2 * d));
+    // Padding is zero before the linear layer, so its keys and values are the biases.
+    const Tensor attended = packed_attention(query, key_value, key_value_bias, offsets,
+                                             shape_.max_length, shape_.heads, dropout());
+    h = h + linear(attended, block.output_weight, block.output_bias);
     const Tensor f = norm(h, block.feed_forward_norm_weight, block.feed_forward_norm_bias);
     const Tensor inner =
-        dropped(torch::relu(linear(f, block.inner_weight, block.inner_bias, d)), dropout());
-    h = add_dropped(h, linear(inner, block.outer_weight, block.outer_bias, d), dropout());
+        dropped(torch::relu(linear(f, block.inner_weight, block.inner_bias)), dropout());
+    h = add_dropped(f, linear(inner, block.outer_weight, block.outer_bias), dropout());
   }
   h = norm(h, layout_.final_norm_weight, layout_.final_norm_bias);
 

@@ -25,35 +25,36 @@ namespace {
 constexpr std::size_t kShards = 2;
 
 /// Normal numbers by Box and Muller, the same on every machine.
-class Normal {
- public:
-  explicit Normal(std::uint64_t seed) : random_(seed) {}
-  float next(double deviation) {
-    const double radius = std::sqrt(-2 * std::log(1 - random_.uniform()));
-    return static_cast<float>(deviation * radius *
-                              std::cos(2 * std::numbers::pi * random_.uniform()));
-  }
+double normal(base::Random& random) {
+  const double radius = std::sqrt(-2 * std::log(1 - random.uniform()));
+  return radius * std::cos(2 * std::numbers::pi * random.uniform());
+}
 
- private:
-  base::SeededRandom random_;
-};
-
-/// Xavier-normal matrices, no biases, norms that change nothing. Source: Glorot & Bengio 2010.
+/// Embeddings and the attention's output Xavier-normal, its query, key and value Xavier-uniform as
+/// one matrix, the feed-forward uniform within 1/√d, biases too; other biases zero, norms that
+/// change nothing. Source: Glorot & Bengio 2010, and PyTorch's defaults for attention and
+/// convolutions, with which the published runs of SASRec + CE began.
 std::vector<float> initial_weights(const SasrecShape& shape, std::uint64_t seed) {
   const SasrecWeights layout = sasrec_weights(shape);
   std::vector<float> weights(static_cast<std::size_t>(layout.total));
-  Normal normal(seed);
+  base::SeededRandom random(seed);
   for (const WeightPlace& place : layout.places) {
-    float* const values = weights.data() + place.offset;
-    if (place.shape.size() == 1) {
-      const float value = place.name.ends_with("norm.weight") ? 1.0f : 0.0f;
-      std::fill_n(values, place.size, value);
-      continue;
+    const std::span<float> values(weights.data() + place.offset,
+                                  static_cast<std::size_t>(place.size));
+    const auto uniform = [&](double bound) {
+      for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
+    };
+    if (place.name.find("feed_forward.") != std::string::npos) {
+      uniform(1 / std::sqrt(static_cast<double>(shape.dimension)));
+    } else if (place.shape.size() == 1) {
+      std::ranges::fill(values, place.name.ends_with("norm.weight") ? 1.0f : 0.0f);
+    } else if (place.name.ends_with("query.weight") || place.name.ends_with("key_value.weight")) {
+      uniform(std::sqrt(6.0 / static_cast<double>(4 * shape.dimension)));
+    } else {
+      const double deviation =
+          std::sqrt(2.0 / static_cast<double>(place.shape[0] + place.shape[1]));
+      for (float& value : values) value = static_cast<float>(deviation * normal(random));
     }
-    // Query, key and value are three d × d matrices side by side.
-    const std::int64_t columns = std::min(place.shape[1], shape.dimension);
-    const double deviation = std::sqrt(2.0 / static_cast<double>(place.shape[0] + columns));
-    for (std::int64_t i = 0; i < place.size; ++i) values[i] = normal.next(deviation);
   }
   return weights;
 }
