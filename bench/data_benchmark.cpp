@@ -1,7 +1,9 @@
 // How long preparing and opening data sets takes: MovieLens-1M and Amazon Beauty from the folder
 // that RAPPORT_SHARED_DATA names, with every step's share. Each figure is the best of five.
 //
-//   RAPPORT_SHARED_DATA=../shared/data build/release/bench/data_benchmark
+//   RAPPORT_SHARED_DATA=../shared/data build/release/bench/data_benchmark [--json]
+//
+// Without that folder there are no figures, and a line on stderr says so.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -12,7 +14,9 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <string>
 
+#include "figures.h"
 #include "rapport/data/dataset_statistics.h"
 #include "rapport/data/prepare.h"
 #include "rapport/data/sample.h"
@@ -24,14 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr int kRuns = 5;
 
-template <typename T>
-T need(Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "{}\n", result.error().message);
-    std::exit(1);
-  }
-  return *std::move(result);
-}
+using bench::must;
 
 /// Milliseconds, the best of all runs.
 template <typename Work>
@@ -47,46 +44,50 @@ double best_of(Work work) {
   return best;
 }
 
-void measure(const char* title, Format format, const SourcePaths& paths, const fs::path& folder) {
+void measure(const std::string& title, Format format, const SourcePaths& paths,
+             const fs::path& folder, bench::Figures& figures) {
   const fs::path directory = folder / "dataset";
   double read = 0, build = 0, save = 0;
   const double whole = best_of([&] {
     const auto begin = std::chrono::steady_clock::now();
-    const Source source = need(read_source(format, paths, {}));
+    const Source source = must(read_source(format, paths, {}));
     const auto after_read = std::chrono::steady_clock::now();
-    const Preparation prepared = need(prepare(source, {.name = title}));
+    const Preparation prepared = must(prepare(source, {.name = title}));
     const auto after_build = std::chrono::steady_clock::now();
-    if (const auto saved = prepared.dataset.save(directory); !saved) {
-      fmt::print(stderr, "{}\n", saved.error().message);
-      std::exit(1);
-    }
+    must(prepared.dataset.save(directory));
     const auto end = std::chrono::steady_clock::now();
     read = std::chrono::duration<double, std::milli>(after_read - begin).count();
     build = std::chrono::duration<double, std::milli>(after_build - after_read).count();
     save = std::chrono::duration<double, std::milli>(end - after_build).count();
   });
-  const double open = best_of([&] { need(Dataset::open(directory)); });
-  const Dataset dataset = need(Dataset::open(directory));
+  const double open = best_of([&] { must(Dataset::open(directory)); });
+  const Dataset dataset = must(Dataset::open(directory));
   const double describe = best_of([&] { statistics(dataset); });
   const double draw = best_of([&] {
     base::SeededRandom random(1);
-    need(sample(dataset, {.strata = {GroupBy::kActivity}}, random));
+    must(sample(dataset, {.strata = {GroupBy::kActivity}}, random));
   });
-  fmt::print("{}\n", table_line(dataset));
-  fmt::print("  prepare {:.0f} ms (last run: read {:.0f}, build {:.0f}, save {:.0f})\n", whole,
-             read, build, save);
-  fmt::print("  open {:.1f} ms, statistics {:.1f} ms, sample of 20% {:.1f} ms\n", open, describe,
-             draw);
+  figures.add(title + ": prepare and save", whole, "ms");
+  figures.add(title + ", last run: read", read, "ms");
+  figures.add(title + ", last run: build", build, "ms");
+  figures.add(title + ", last run: save", save, "ms");
+  figures.add(title + ": open", open, "ms");
+  figures.add(title + ": statistics", describe, "ms");
+  figures.add(title + ": sample of 20 %", draw, "ms");
 }
 
 }  // namespace
 }  // namespace rapport::data
 
-int main() {
+int main(int argc, char** argv) {
   using namespace rapport::data;
+  const bool json = argc > 1 && std::string(argv[1]) == "--json";
+  rapport::bench::Figures figures;
   const char* shared = std::getenv("RAPPORT_SHARED_DATA");
   if (shared == nullptr || !fs::exists(fs::path(shared) / "ml-1m")) {
-    fmt::print("skipped: RAPPORT_SHARED_DATA names no folder with ml-1m and amazon-beauty\n");
+    fmt::print(stderr,
+               "skipped: RAPPORT_SHARED_DATA names no folder with ml-1m and amazon-beauty\n");
+    figures.print(json);
     return 0;
   }
   const fs::path movies = fs::path(shared) / "ml-1m";
@@ -98,16 +99,17 @@ int main() {
            .items = movies / "items.tsv",
            .users = movies / "users.dat",
            .user_map = movies / "users_map.txt"},
-          folder);
+          folder, figures);
   measure("ml-1m raw ratings", Format::kMovieLens,
           {.interactions = movies / "ratings_no_timestamp.dat.gz",
            .items = movies / "movies.dat",
            .users = movies / "users.dat"},
-          folder);
+          folder, figures);
   measure("beauty sequences", Format::kSequences,
           {.interactions = beauty / "sequences.txt.gz", .items = beauty / "items.tsv.gz"}, folder);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  fmt::print("peak memory {} MiB\n", usage.ru_maxrss / 1024);
+  figures.add("peak memory of all", static_cast<double>(usage.ru_maxrss) / 1024, "MiB");
   fs::remove_all(folder);
+  figures.print(json);
 }

@@ -21,13 +21,16 @@
 #include <thread>
 #include <vector>
 
-#include "rapport/base/json.h"
+#include "figures.h"
 #include "rapport/base/log.h"
 #include "rapport/language/embedded_model.h"
 #include "rapport/language/llama_runtime.h"
 
 namespace rapport::language {
 namespace {
+
+using bench::Figures;
+using bench::must;
 
 constexpr std::int32_t kAnswerTokens = 128;
 constexpr std::size_t kChats = 8;
@@ -36,15 +39,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "embedded_benchmark: {}\n", result.error().message);
-    std::exit(1);
-  }
-  return *std::move(result);
 }
 
 double median(std::vector<double> values) {
@@ -145,13 +139,6 @@ class BareLoop {
   llama_model* model_ = nullptr;
   llama_context* context_ = nullptr;
   llama_sampler* sampler_ = nullptr;
-};
-
-struct Figures {
-  Json list = Json::array();
-  void add(std::string name, double value, std::string unit) {
-    list.push_back({{"name", std::move(name)}, {"value", value}, {"unit", std::move(unit)}});
-  }
 };
 
 /// One chat, through the model and through the bare loop.
@@ -259,14 +246,7 @@ int run(bool json, int rounds) {
   one_chat(*model, bare, rounds, figures);
   eight_chats(*model, rounds, figures);
   long_prompt(*model, rounds, figures);
-  if (json) {
-    fmt::print("{}\n", Json{{"figures", figures.list}}.dump());
-  } else {
-    for (const Json& figure : figures.list) {
-      fmt::print("{:<60} {:>10.2f} {}\n", figure["name"].get<std::string>(),
-                 figure["value"].get<double>(), figure["unit"].get<std::string>());
-    }
-  }
+  figures.print(json);
   return 0;
 }
 

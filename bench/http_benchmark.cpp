@@ -16,9 +16,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "figures.h"
 #include "http_load.h"
 #include "http_upstream.h"
-#include "rapport/base/json.h"
 #include "served_program.h"
 
 namespace rapport::bench {
@@ -32,13 +32,6 @@ struct Way {
   const char* name;
   bool direct;
   std::string degree;  // "" is the default, 3
-};
-
-struct Figures {
-  Json list = Json::array();
-  void add(const std::string& name, double value, const std::string& unit) {
-    list.push_back({{"name", name}, {"value", value}, {"unit", unit}});
-  }
 };
 
 Measured measure(const Way& way, const Upstream& upstream, const ServedProgram& program,
@@ -93,14 +86,7 @@ int run(bool json, double seconds) {
     for (const double rate : kRates)
       compare(figures, delay, rate, seconds, upstream, program, number);
   }
-  if (json) {
-    fmt::print("{}\n", Json{{"figures", figures.list}}.dump());
-  } else {
-    for (const Json& figure : figures.list) {
-      fmt::print("{:<72} {:>10.3f} {}\n", figure["name"].get<std::string>(),
-                 figure["value"].get<double>(), figure["unit"].get<std::string>());
-    }
-  }
+  figures.print(json);
   return 0;
 }
 

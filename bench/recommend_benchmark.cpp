@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "figures.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/store/sqlite_store.h"
@@ -28,13 +29,7 @@ constexpr std::int64_t kUsers = 200;
 constexpr std::int64_t kHistory = 100;
 constexpr int kMeasured = 2'000;
 
-// Exits with the reason: a benchmark that cannot run has no figures.
-template <typename T>
-T must(Result<T> result) {
-  if (result) return *std::move(result);
-  fmt::print(stderr, "recommend_benchmark: {}\n", result.error().message);
-  std::exit(1);
-}
+using bench::must;
 
 std::shared_ptr<const data::Dataset> made_up(base::Random& random) {
   data::DatasetParts parts;
@@ -74,11 +69,7 @@ struct Bench {
   engine::CatalogueSlot slot;
   engine::Attribution attribution;
   std::unique_ptr<engine::Recommender> recommender;
-  Json figures = Json::array();
-
-  void add(const std::string& name, double value, const char* unit) {
-    figures.push_back({{"name", name}, {"value", value}, {"unit", unit}});
-  }
+  bench::Figures figures;
 
   engine::RecommendationRequest request(int n) const {
     engine::RecommendationRequest request;
@@ -95,9 +86,9 @@ struct Bench {
       if (n >= 0) milliseconds.push_back(took.count());  // what comes before warms up
     }
     std::sort(milliseconds.begin(), milliseconds.end());
-    add(what + ": median (bar: at most 1)", milliseconds[milliseconds.size() / 2], "ms");
-    add(what + ": 99 % within (bar: at most 5)", milliseconds[milliseconds.size() * 99 / 100],
-        "ms");
+    figures.add(what + ": median (bar: at most 1)", milliseconds[milliseconds.size() / 2], "ms");
+    figures.add(what + ": 99 % within (bar: at most 5)",
+                milliseconds[milliseconds.size() * 99 / 100], "ms");
 
     std::atomic<int> next{0};
     const auto began = clock.steady();
@@ -110,7 +101,8 @@ struct Bench {
       }
     }
     const std::chrono::duration<double> took = clock.steady() - began;
-    add(what + ": as many as the cores take", kMeasured / took.count(), "recommendations/s");
+    figures.add(what + ": as many as the cores take", kMeasured / took.count(),
+                "recommendations/s");
   }
 };
 
@@ -153,14 +145,7 @@ int run(bool json) {
   }
   std::filesystem::remove_all(home);
 
-  if (json) {
-    fmt::print("{}\n", Json{{"figures", bench.figures}}.dump());
-  } else {
-    for (const Json& figure : bench.figures) {
-      fmt::print("{:<48} {:>10.3f} {}\n", figure["name"].get<std::string>(),
-                 figure["value"].get<double>(), figure["unit"].get<std::string>());
-    }
-  }
+  bench.figures.print(json);
   return 0;
 }
 

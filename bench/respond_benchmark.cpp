@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "figures.h"
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/language/embedded_model.h"
@@ -23,13 +24,7 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-// Exits with the reason: a benchmark that cannot run has no figures.
-template <typename T>
-T must(Result<T> result) {
-  if (result) return *std::move(result);
-  fmt::print(stderr, "respond_benchmark: {}\n", result.error().message);
-  std::exit(1);
-}
+using bench::must;
 
 struct Measured {
   double first_token = 0;  // seconds
@@ -132,26 +127,16 @@ int run(bool json, int pairs) {
   std::vector<double> sorted = ratio;
   std::sort(sorted.begin(), sorted.end());
   const double low = sorted[sorted.size() / 4], high = sorted[sorted.size() * 3 / 4];
-  Json figures = Json::array();
-  const auto add = [&](const char* name, double value, const char* unit) {
-    figures.push_back({{"name", name}, {"value", value}, {"unit", unit}});
-  };
-  add("second turn, generic: first token", median(generic) * 1e3, "ms");
-  add("second turn, personal: first token", median(personal) * 1e3, "ms");
-  add("personal / generic (bar: at most 1.2)", median(ratio), "median ratio of pairs");
-  add("its lower quartile", low, "ratio");
-  add("its upper quartile", high, "ratio");
-  add("of it, steps identify to compose", median(prepared) * 1e3, "ms");
-  add("prompt tokens not computed again, generic", median(generic_cached), "share");
-  add("prompt tokens not computed again, personal", median(personal_cached), "share");
-  if (json) {
-    fmt::print("{}\n", Json{{"figures", figures}}.dump());
-  } else {
-    for (const Json& figure : figures) {
-      fmt::print("{:<48} {:>10.3f} {}\n", figure["name"].get<std::string>(),
-                 figure["value"].get<double>(), figure["unit"].get<std::string>());
-    }
-  }
+  bench::Figures figures;
+  figures.add("second turn, generic: first token", median(generic) * 1e3, "ms");
+  figures.add("second turn, personal: first token", median(personal) * 1e3, "ms");
+  figures.add("personal / generic (bar: at most 1.2)", median(ratio), "median ratio of pairs");
+  figures.add("its lower quartile", low, "ratio");
+  figures.add("its upper quartile", high, "ratio");
+  figures.add("of it, steps identify to compose", median(prepared) * 1e3, "ms");
+  figures.add("prompt tokens not computed again, generic", median(generic_cached), "share");
+  figures.add("prompt tokens not computed again, personal", median(personal_cached), "share");
+  figures.print(json);
   return 0;
 }
 

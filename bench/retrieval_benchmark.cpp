@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "rapport/base/json.h"
+#include "figures.h"
 #include "rapport/base/random.h"
 #include "rapport/retrieval/sasrec.h"
 
@@ -37,11 +37,9 @@ class Bench {
  public:
   explicit Bench(const Size& size) : size_(size), model_(make(size)), random_(2) {}
 
-  void run(Json& figures) {
+  void run(bench::Figures& figures) {
     const auto add = [&](const std::string& what, double value, const char* unit) {
-      figures.push_back({{"name", fmt::format("sasrec, {}: {}", size_.name, what)},
-                         {"value", value},
-                         {"unit", unit}});
+      figures.add(fmt::format("sasrec, {}: {}", size_.name, what), value, unit);
     };
     std::vector<double> milliseconds;
     for (int i = 0; i < kSingles; ++i) {
@@ -106,15 +104,9 @@ class Bench {
 };
 
 int run(bool json) {
-  Json figures = Json::array();
+  bench::Figures figures;
   for (const Size& size : kSizes) Bench(size).run(figures);
-  if (json) {
-    fmt::print("{}\n", Json{{"figures", figures}}.dump());
-  } else {
-    for (const Json& figure : figures)
-      fmt::print("{:<60} {:>10.3f} {}\n", figure["name"].get<std::string>(),
-                 figure["value"].get<double>(), figure["unit"].get<std::string>());
-  }
+  figures.print(json);
   return 0;
 }
 

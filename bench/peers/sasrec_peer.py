@@ -48,18 +48,18 @@ class Block(nn.Module):
     def drop(self, x):
         return functional.dropout(x, self.dropout, self.training)
 
-    def forward(self, h, visible):
-        a = self.attention_norm(h)
+    def forward(self, h):
         users, length, dimension = h.shape
         query, key, value = (
-            part(a).view(users, length, self.heads, -1).transpose(1, 2) for part in (self.query, self.key, self.value)
+            part(x).view(users, length, self.heads, -1).transpose(1, 2)
+            for part, x in ((self.query, self.attention_norm(h)), (self.key, h), (self.value, h))
         )
         attended = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, dropout_p=self.dropout if self.training else 0.0
+            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
         )
-        h = h + self.drop(self.output(attended.transpose(1, 2).reshape(users, length, dimension)))
+        h = h + self.output(attended.transpose(1, 2).reshape(users, length, dimension))
         f = self.feed_forward_norm(h)
-        return h + self.drop(self.feed_forward[1](self.drop(functional.relu(self.feed_forward[0](f)))))
+        return f + self.drop(self.feed_forward[1](self.drop(functional.relu(self.feed_forward[0](f)))))
 
 
 class SASRec(nn.Module):
@@ -78,15 +78,12 @@ class SASRec(nn.Module):
 
     def forward(self, inputs):
         """[users x length] numbers of items to [users x length x dimension] hidden states."""
-        length = inputs.shape[1]
+        # Padding is zero before every block, and attended to.
+        padding = (inputs == self.items)[:, :, None]
         h = self.item_embedding(inputs) * math.sqrt(self.item_embedding.embedding_dim) + self.position_embedding.weight
-        h = functional.dropout(h, self.dropout, self.training)
-        causal = torch.ones(length, length, dtype=torch.bool).tril()
-        # Padding sees itself, since a softmax over nothing is not a number.
-        itself = torch.eye(length, dtype=torch.bool)
-        visible = (causal & (inputs != self.items)[:, None, :] | itself)[:, None]
+        h = functional.dropout(h, self.dropout, self.training).masked_fill(padding, 0)
         for block in self.blocks:
-            h = block(h, visible)
+            h = block(h).masked_fill(padding, 0)
         return self.final_norm(h)
 
     def loss(self, inputs, targets, which):

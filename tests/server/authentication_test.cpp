@@ -92,6 +92,16 @@ TEST_F(AuthenticationTest, ARevokedKeyStopsAtOnceHereAndSoonElsewhere) {
   EXPECT_EQ(elsewhere.look_up(secret).error().code, ErrorCode::kUnauthenticated);
 }
 
+TEST_F(AuthenticationTest, RevokingTheLastKeyDoesNotOpenTheDoor) {
+  Authentication before({}, *store, clock);
+  EXPECT_TRUE(before.look_up("")) << "no key was ever made";
+  const std::string secret = key(KeyRole::kApp);
+  ASSERT_TRUE(store->revoke_key(store->keys()->at(0).id));
+  Authentication after({}, *store, clock);
+  EXPECT_FALSE(after.look_up(secret));
+  EXPECT_EQ(after.look_up("").error().reason, "missing_api_key");
+}
+
 TEST_F(AuthenticationTest, OnlyADigestOfTheSecretIsKept) {
   const std::string secret = key(KeyRole::kApp);
   EXPECT_THAT(secret, ::testing::StartsWith("rk_"));

@@ -23,9 +23,13 @@ Result<void> ThreadPool::post(std::function<void()> task) {
     const std::scoped_lock lock(mutex_);
     if (stopping_) return fail(ErrorCode::kUnavailable, fmt::format("{} is shutting down", name_));
     if (tasks_.size() >= max_queued_) {
-      return fail(ErrorCode::kUnavailable,
-                  fmt::format("{} is busy: {} tasks wait, the most it takes; try again later",
-                              name_, max_queued_));
+      return fail(Error{
+          .code = ErrorCode::kUnavailable,
+          .message = fmt::format("{} is busy: {} tasks wait, the most it takes; try again later",
+                                 name_, max_queued_),
+          .param = {},
+          .reason = {},
+          .retry_after = std::chrono::seconds(1)});
     }
     tasks_.push_back(std::move(task));
   }

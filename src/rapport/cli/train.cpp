@@ -66,14 +66,14 @@ Result<retrieval::Assignments> parse_assignments(const std::vector<std::string>&
 }
 
 /// A line an epoch: what a person who waits wants to see.
-std::string epoch_line(const retrieval::FitProgress& progress, double best, double elapsed) {
+std::string epoch_line(const retrieval::FitProgress& progress, double best,
+                       double seconds_an_epoch) {
   std::string line =
       fmt::format("epoch {}/{}  loss {:.4f}", progress.epoch, progress.epochs, progress.loss);
   if (progress.validation_ndcg)
     line +=
         fmt::format("  validation NDCG@10 {:.4f} (best {:.4f})", *progress.validation_ndcg, best);
-  const double left = elapsed / static_cast<double>(progress.epoch) *
-                      static_cast<double>(progress.epochs - progress.epoch);
+  const double left = seconds_an_epoch * static_cast<double>(progress.epochs - progress.epoch);
   return line + fmt::format("  {:.2f} s, at most {:.0f} min left\n", progress.seconds, left / 60);
 }
 
@@ -97,6 +97,7 @@ Result<void> train(Context& context, const TrainOptions& options) {
   const base::SystemClock clock;
   const auto start = clock.steady();
   double best = 0;
+  std::int64_t epochs_seen = 0;  // a resumed training begins later than at its first
   retrieval::FitContext fit_context{
       .clock = clock,
       .seed = context.seed,
@@ -108,7 +109,8 @@ Result<void> train(Context& context, const TrainOptions& options) {
             best = std::max(best, progress.validation_ndcg.value_or(0));
             if (context.quiet) return;
             const std::chrono::duration<double> elapsed = clock.steady() - start;
-            context.err << epoch_line(progress, best, elapsed.count());
+            context.err << epoch_line(progress, best,
+                                      elapsed.count() / static_cast<double>(++epochs_seen));
           },
       .stop_token = stop.get_token()};
   TRY(const retrieval::Fit fit,

@@ -1,15 +1,12 @@
 #include <fmt/format.h>
 
+#include "rapport/engine/explanation.h"
 #include "rapport/engine/recommend_steps.h"
 
 namespace rapport::engine {
 namespace {
 
 constexpr std::size_t kShownHistory = 50;
-
-Json or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 Json names_of(const std::vector<CategoryIndex>& categories, const ServedCatalogue& served) {
   Json names = Json::array();
@@ -88,49 +85,32 @@ Json to_json(const Reason& reason) {
 Json explanation(const RecommendationTrace& trace) {
   const bool personal = trace.permit.settings();
   Json interests = Json::array();
-  Json left_out = Json::array();
   if (personal) {
     for (const Interest& each : trace.taste.interests) {
       interests.push_back(
           {{"category", trace.served->category_names()[static_cast<std::size_t>(each.category)]},
            {"share", each.share}});
     }
-    for (const LeftOut& each : trace.left_out) {
-      left_out.push_back({{"what", each.what}, {"why", each.why}});
-    }
   }
-  Json steps = Json::array();
-  for (const StepTime& step : trace.steps) {
-    steps.push_back({{"step", step.step}, {"milliseconds", step.milliseconds}});
-  }
-  return {{"object", "explanation"},
-          {"response_id", trace.response_id},
-          {"created", base::iso8601(trace.created)},
-          {"summary", summary(trace)},
-          {"user", or_null(trace.who.user)},
-          {"identified_by", trace.who.source},
-          {"degree", static_cast<int>(trace.permit.degree)},
-          {"degree_reason", trace.permit.reason},
-          {"conversation", nullptr},
-          {"domain", or_null(trace.domain)},
-          {"used",
-           {{"settings", personal ? settings_used(trace) : Json::object()},
-            {"facts", Json::array()},
-            {"history", personal ? history_used(trace) : Json::array()}}},
-          {"learned", {{"facts", Json::array()}, {"settings", Json::array()}}},
-          {"prompt", nullptr},
-          {"left_out", std::move(left_out)},
-          {"choice",
-           {{"policy", kRecommendPolicy}, {"arm", trace.arm}, {"propensity", trace.propensity}}},
-          {"recommendation",
-           {{"catalogue", trace.served->name()},
-            {"model", trace.model},
-            {"why_no_model", or_null(trace.served->why_no_model())},
-            {"candidates", trace.candidates.size()},
-            {"diversity", trace.diversity},
-            {"interests", std::move(interests)},
-            {"items", items_shown(trace)}}},
-          {"steps", std::move(steps)}};
+  Json json = explanation_opening(trace, summary(trace));
+  json["conversation"] = nullptr;
+  json["used"] = {{"settings", personal ? settings_used(trace) : Json::object()},
+                  {"facts", Json::array()},
+                  {"history", personal ? history_used(trace) : Json::array()}};
+  json["learned"] = {{"facts", Json::array()}, {"settings", Json::array()}};
+  json["prompt"] = nullptr;
+  json["left_out"] = personal ? to_json(trace.left_out) : Json::array();
+  json["choice"] = {
+      {"policy", kRecommendPolicy}, {"arm", trace.arm}, {"propensity", trace.propensity}};
+  json["recommendation"] = {{"catalogue", trace.served->name()},
+                            {"model", trace.model},
+                            {"why_no_model", or_null(trace.served->why_no_model())},
+                            {"candidates", trace.candidates.size()},
+                            {"diversity", trace.diversity},
+                            {"interests", std::move(interests)},
+                            {"items", items_shown(trace)}};
+  json["steps"] = to_json(trace.steps);
+  return json;
 }
 
 void learn(const RecommendationTrace& trace, Attribution& attribution) {

@@ -316,8 +316,11 @@ void Responder::respond(ChatRequest request, AnswerSink sink, std::stop_token st
   {
     const std::lock_guard lock(parts_->mutex);
     if (parts_->stopping) {
-      return sink.on_done(
-          fail(ErrorCode::kUnavailable, "the server is shutting down: try again soon"));
+      return sink.on_done(fail(Error{.code = ErrorCode::kUnavailable,
+                                     .message = "the server is shutting down: try again soon",
+                                     .param = {},
+                                     .reason = {},
+                                     .retry_after = std::chrono::seconds(2)}));
     }
     ++parts_->running;
   }

@@ -1,11 +1,9 @@
 #include "rapport/engine/trace.h"
 
+#include "rapport/engine/explanation.h"
+
 namespace rapport::engine {
 namespace {
-
-Json or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 Json facts_used(const Trace& trace) {
   Json facts = Json::array();
@@ -84,18 +82,12 @@ std::string summary(const Trace& trace) {
 }  // namespace
 
 Json explanation(const Trace& trace) {
-  Json json = {{"object", "explanation"},
-               {"response_id", trace.response_id},
-               {"created", base::iso8601(trace.created)},
-               {"summary", summary(trace)},
-               {"user", or_null(trace.who.user)},
-               {"identified_by", trace.who.source},
-               {"degree", static_cast<int>(trace.permit.degree)},
-               {"degree_reason", trace.permit.reason},
-               {"conversation", or_null(trace.conversation)},
-               {"domain", or_null(trace.domain)}};
+  Json json = explanation_opening(trace, summary(trace));
+  json["conversation"] = or_null(trace.conversation);
   if (trace.permit.settings()) {
-    json["used"] = {{"settings", settings_used(trace)}, {"facts", facts_used(trace)}};
+    // A list is made without a language model: nobody was told the facts.
+    json["used"] = {{"settings", settings_used(trace)},
+                    {"facts", trace.list ? Json::array() : facts_used(trace)}};
     json["learned"] = learned(trace);
     Json messages = Json::array();
     for (const language::ChatMessage& message : trace.prompt.messages)
@@ -109,10 +101,7 @@ Json explanation(const Trace& trace) {
     json["prompt"] = nullptr;
   }
   if (trace.list) json["recommendation"] = list_shown(*trace.list);
-  Json left_out = Json::array();
-  for (const LeftOut& item : trace.left_out)
-    left_out.push_back({{"what", item.what}, {"why", item.why}});
-  json["left_out"] = std::move(left_out);
+  json["left_out"] = to_json(trace.left_out);
   json["choice"] = {{"policy", trace.choice.policy},
                     {"arm", or_null(trace.choice.arm)},
                     {"propensity", trace.choice.propensity}};
@@ -126,11 +115,7 @@ Json explanation(const Trace& trace) {
                            {"completion_tokens", completion.usage.completion_tokens}});
   }
   json["completions"] = std::move(completions);
-  Json steps = Json::array();
-  for (const StepTime& step : trace.steps) {
-    steps.push_back({{"step", step.step}, {"milliseconds", step.milliseconds}});
-  }
-  json["steps"] = std::move(steps);
+  json["steps"] = to_json(trace.steps);
   return json;
 }
 

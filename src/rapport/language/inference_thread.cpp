@@ -23,7 +23,11 @@ namespace {
 constexpr std::size_t kWorthBatching = 3;
 
 Error shutting_down() {
-  return {ErrorCode::kUnavailable, "the language model is shutting down", {}, {}, {}};
+  return {ErrorCode::kUnavailable,
+          "the language model is shutting down",
+          {},
+          {},
+          std::chrono::seconds(2)};
 }
 
 Error queue_full(std::int64_t max_queued) {

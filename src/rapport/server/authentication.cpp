@@ -79,7 +79,7 @@ Result<Principal> Authentication::look_up(std::string_view secret) {
     if (!key || key->revoked) return wrong_key();
   } else if (may_be_open()) {
     TRY(const auto keys, store_.keys());
-    open = std::ranges::all_of(keys, [](const auto& each) { return each.revoked.has_value(); });
+    open = keys.empty();  // once somebody asked for keys, revoking the last must not open the door
   } else {
     return secret.empty() ? no_key() : wrong_key();
   }

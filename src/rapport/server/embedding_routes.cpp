@@ -129,7 +129,8 @@ HttpResponse no_embedder() {
   return HttpResponse::error(
       {.code = ErrorCode::kUnavailable,
        .message = "no embedding model is loaded: run scripts/models, or name a GGUF in "
-                  "language.embedding_model, and start again",
+                  "language.embedding.path (language.embedding.enabled must be true), and start "
+                  "again",
        .param = {},
        .reason = "no_embedding_model",
        .retry_after = {}});

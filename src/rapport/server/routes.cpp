@@ -47,7 +47,9 @@ Result<UserScope> user_scope(const HttpRequest& request, const std::string& name
     return UserScope{std::move(app), bound};
   }
   if (named.empty())
-    return fail(ErrorCode::kInvalidArgument, "user is missing: name the user with ?user=NAME",
+    return fail(ErrorCode::kInvalidArgument,
+                "user is missing: name the user as `user`, in the query of what is read and in the "
+                "body of what is posted",
                 "user");
   return UserScope{std::move(app), named};
 }

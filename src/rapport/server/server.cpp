@@ -34,19 +34,19 @@ Result<Entrance> entrance_of(const ServerOptions& options) {
 
 void say_who_may_come_in(const ListenAddress& address, const ServerOptions& options,
                          store::Store& store) {
-  if (address.loopback && !options.require_keys) {
+  const auto keys = store.keys();
+  if (address.loopback && !options.require_keys && keys && keys->empty()) {
     base::log_info("programs of this machine need no API key until the first one is made",
                    {{"how", "rapport keys create"}});
     return;
   }
-  const auto keys = store.keys();
   const bool any = keys && std::ranges::any_of(*keys, [](const store::ApiKey& key) {
                      return !key.revoked.has_value();
                    });
   base::log_info("every request needs an API key", {{"listen", options.listen}});
   if (!any)
-    base::log_warning("there is no API key yet, so nobody can come in",
-                      {{"remedy", "rapport keys create --role admin"}});
+    base::log_warning("no API key is in use, so nobody can come in",
+                      {{"remedy", "rapport keys create --label NAME --role admin"}});
 }
 
 }  // namespace
