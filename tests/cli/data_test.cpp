@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -72,6 +73,19 @@ TEST_F(DataCommands, StatsAndSampleReadWhatPrepareWrote) {
   EXPECT_EQ(sampled["strata"].size(), 3u);
   const Json half = json({"stats", folder_.file("half")});
   EXPECT_NEAR(half["users_represented"].get<double>(), 10, 1e-5) << "weights are single precision";
+}
+
+TEST_F(DataCommands, APipeAndAFolderThatCannotBeLookedIntoAreNamed) {
+  const std::string pipe = folder_.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Ran read = run({"prepare", "--format", "sequences", "--interactions", pipe, "--output",
+                        folder_.file("from-pipe")});
+  EXPECT_NE(read.status, 0);
+  EXPECT_THAT(read.err, HasSubstr("no regular file"));
+  const std::string long_name = "/" + std::string(300, 'x');
+  const Ran opened = run({"stats", folder_.file("") + long_name});
+  EXPECT_NE(opened.status, 0);
+  EXPECT_THAT(opened.err, HasSubstr("too long"));
 }
 
 TEST_F(DataCommands, AFailureIsOneLineAndLeavesWhatWasThere) {

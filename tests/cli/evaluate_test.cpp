@@ -9,6 +9,7 @@ namespace rapport::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // On 40 users of four items each, of whom every other one is a "F". What is popular among the
 // trained-on items is the target of the "F"s, never that of the others.
@@ -96,6 +97,32 @@ TEST_F(Evaluate, AgainstItselfThereIsNoDifference) {
   EXPECT_EQ(against["differences"]["ndcg@10"]["difference"], 0);
   EXPECT_EQ(against["differences"]["ndcg@10"]["low"], 0);
   EXPECT_EQ(against["differences"]["ndcg@10"]["high"], 0);
+}
+
+TEST_F(Evaluate, SaysThatAModelWasTrainedOnOtherInteractions) {
+  EXPECT_THAT(run({"--data", data()}).err, Not(HasSubstr("warning")));
+  const data::Dataset own = make_dataset("small", true);
+  data::DatasetParts parts;
+  parts.name = "shuffled";
+  std::vector<data::Item> items;
+  for (data::ItemIndex item = 0; item < own.items(); ++item)
+    items.push_back(own.catalogue().item(item));
+  parts.catalogue = data::Catalogue::create(std::move(items)).value();
+  parts.offsets = {0};
+  std::vector<data::Person> people;
+  for (data::UserIndex user = 0; user < own.users(); ++user) {
+    const auto history = own.history(user);
+    parts.sequence.insert(parts.sequence.end(), history.rbegin(), history.rend());
+    parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
+    people.push_back({.id = std::to_string(user)});
+  }
+  parts.people = data::People::create(std::move(people)).value();
+  const data::Dataset reversed = data::Dataset::create(std::move(parts)).value();
+  save_popularity(reversed, model());
+  const Ran ran = run({"--data", data(), "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("shuffled"));
+  EXPECT_EQ(Json::parse(ran.out)["trained_on"]["name"], "shuffled");
 }
 
 TEST_F(Evaluate, ASampleIsOfAsManyUsers) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <new>
+#include <thread>
 
 #include "engine_fixture.h"
 
@@ -40,6 +42,15 @@ TEST_F(JobRunnerTest, ProgressIsSeenWhileAJobRunsAndOnlyNowAndThenWritten) {
   const store::Job running = seen.get_future().get();
   EXPECT_EQ(running.progress, 0.5);
   EXPECT_EQ(running.status, JobStatus::kRunning);
+}
+
+TEST_F(JobRunnerTest, AnExceptionFailsTheJobAndNotTheServer) {
+  enqueue("job_1", 1);
+  JobRunner runner(
+      *store_, clock_,
+      {{"long", [](const store::Job&, JobContext&) -> Result<void> { throw std::bad_alloc(); }}});
+  while (stored("job_1").status != JobStatus::kFailed) std::this_thread::yield();
+  EXPECT_EQ(stored("job_1").error, "std::bad_alloc");
 }
 
 TEST_F(JobRunnerTest, TellingProgressKeepsTheLease) {

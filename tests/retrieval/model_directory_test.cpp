@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <functional>
+#include <limits>
 
 #include "rapport/base/files.h"
 #include "rapport/retrieval/popularity.h"
@@ -115,6 +116,27 @@ TEST_F(ModelDirectory, RefusesWhatItCannotServeAndSaysWhy) {
     EXPECT_THAT(error.message, AllOf(HasSubstr(path_.filename().string()), HasSubstr(c.says)))
         << c.what;
   }
+}
+
+TEST_F(ModelDirectory, RefusesWeightsThatAreNoNumbers) {
+  std::vector<float> counts(12, 1.0f);
+  counts[7] = std::numeric_limits<float>::quiet_NaN();
+  save(std::make_unique<Popularity>(counts));
+  const Error error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kCorrupt);
+  EXPECT_THAT(error.message, HasSubstr("counts holds a number that is none"));
+}
+
+TEST_F(ModelDirectory, TheCheckpointGoesOnceTheModelIsThere) {
+  const std::filesystem::path checkpoint = folder_.path() / "model.checkpoint";
+  std::filesystem::create_directory(checkpoint);
+  std::filesystem::create_directory(path_);
+  std::ofstream(path_ / "letters") << "dear";
+  EXPECT_FALSE(save_model(fit_of(Popularity::fit(dataset_)), dataset_, path_, checkpoint));
+  EXPECT_TRUE(std::filesystem::exists(checkpoint)) << "nothing else has what was learnt";
+  std::filesystem::remove_all(path_);
+  EXPECT_TRUE(save_model(fit_of(Popularity::fit(dataset_)), dataset_, path_, checkpoint));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint));
 }
 
 }  // namespace

@@ -75,6 +75,19 @@ TEST(Sasrec, GivesEqualScoresWithoutAHistory) {
   EXPECT_EQ(scores, std::vector<float>(5, 0.0f));
 }
 
+TEST(Sasrec, ScoresMoreEmptyHistoriesThanItemsInAllOthers) {
+  const SasrecShape shape{.items = 5, .dimension = 64, .max_length = 3};
+  const Sasrec model(shape, random_weights(shape, 4));
+  const std::vector<data::ItemIndex> history = {1};
+  std::vector<Query> queries(40);
+  queries.back().history = history;
+  std::vector<float> scores(200), alone(5);
+  ASSERT_TRUE(model.score(queries, scores));
+  ASSERT_TRUE(model.score({&queries.back(), 1}, alone));
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(scores[195 + i], alone[i], 1e-5);
+  EXPECT_EQ(std::vector<float>(scores.begin(), scores.end() - 5), std::vector<float>(195, 0.0f));
+}
+
 TEST(Sasrec, RefusesWhatIsNotInTheCatalogue) {
   const SasrecShape shape{.items = 5, .dimension = 4, .max_length = 3};
   const Sasrec model(shape, random_weights(shape, 5));

@@ -10,6 +10,7 @@
 #include "rapport/base/log.h"
 #include "rapport/engine/wishes.h"
 #include "rapport/language/model_files.h"
+#include "rapport/retrieval/registry.h"
 
 namespace rapport::cli {
 namespace {
@@ -122,6 +123,9 @@ Result<void> load_configuration(const Context& context, Configuration& configura
         set.assign("language.embedding.threads", std::to_string(context.threads), "--threads"));
   }
   const std::vector<std::string> domains = engine::recommendation_domains();
+  if (auto kind = retrieval::find_retriever_kind(configuration.recommend.model); !kind)
+    return fail(ErrorCode::kInvalidArgument, "recommend.model: " + kind.error().message,
+                "recommend.model");
   if (const std::string& domain = configuration.recommend.domain;
       !domain.empty() && std::find(domains.begin(), domains.end(), domain) == domains.end()) {
     return fail(ErrorCode::kInvalidArgument,

@@ -61,6 +61,31 @@ Result<data::Grouping> group(const data::Dataset& dataset, const std::string& by
   return groups;
 }
 
+/// What a model was trained on when that is neither `dataset` nor what it is a sample of, else
+/// null: then it may have learnt from the very items that it is asked for.
+Result<Json> trained_elsewhere(const std::string& directory, const data::Dataset& dataset) {
+  TRY(const Json description, retrieval::read_model_description(directory));
+  const Json& data = description["data"];
+  const Json& of = dataset.source().contains("sample_of") ? dataset.source()["sample_of"] : Json();
+  const Json trained_on = data.value("checksum", Json());
+  if (trained_on == dataset.checksum() ||
+      (of.is_object() && trained_on == of.value("checksum", "")))
+    return Json();
+  return Json{{"name", data["name"]}, {"checksum", trained_on}};
+}
+
+Result<Model> load_model(Context& context, const std::string& directory,
+                         const data::Dataset& dataset) {
+  TRY(Model model, retrieval::load_retriever(directory, dataset));
+  TRY(const Json elsewhere, trained_elsewhere(directory, dataset));
+  if (!elsewhere.is_null())
+    context.err << fmt::format(
+        "warning: {} was trained on other interactions ({}) with the same catalogue: it may have "
+        "learnt what it is tested on\n",
+        directory, elsewhere["name"].get<std::string>());
+  return model;
+}
+
 Result<void> evaluate(Context& context, const EvaluateOptions& options) {
   // All that can be refused is, before anything takes time.
   TRY(const data::Split split, data::parse_split(options.split));
@@ -69,10 +94,10 @@ Result<void> evaluate(Context& context, const EvaluateOptions& options) {
   if (!options.by.empty()) {
     TRY(groups, group(dataset, options.by));
   }
-  TRY(const Model model, retrieval::load_retriever(options.model, dataset));
+  TRY(const Model model, load_model(context, options.model, dataset));
   Model other;
   if (!options.against.empty()) {
-    TRY(other, retrieval::load_retriever(options.against, dataset));
+    TRY(other, load_model(context, options.against, dataset));
   }
 
   const auto seed = static_cast<std::uint64_t>(context.seed);
@@ -104,7 +129,10 @@ Result<void> evaluate(Context& context, const EvaluateOptions& options) {
                       .differences = std::move(differences)};
   }
   if (context.json) {
-    print_json(context, evaluation::to_json(report));
+    Json json = evaluation::to_json(report);
+    TRY(const Json elsewhere, trained_elsewhere(options.model, dataset));
+    if (!elsewhere.is_null()) json["trained_on"] = elsewhere;
+    print_json(context, json);
   } else {
     context.out << evaluation::to_markdown(report);
   }

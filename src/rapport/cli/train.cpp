@@ -115,7 +115,7 @@ Result<void> train(Context& context, const TrainOptions& options) {
       .stop_token = stop.get_token()};
   TRY(const retrieval::Fit fit,
       retrieval::fit_retriever(options.model, dataset, assignments, fit_context));
-  TRY_VOID(retrieval::save_model(fit, dataset, options.output));
+  TRY_VOID(retrieval::save_model(fit, dataset, options.output, fit_context.checkpoint));
   if (context.json) {
     Json report = fit.report;
     report.erase("curve");  // model.json has it

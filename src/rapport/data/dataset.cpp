@@ -117,7 +117,10 @@ Error in_file(Error error, const fs::path& path) {
 
 Result<Json> read_description(const fs::path& directory) {
   const fs::path path = directory / kDescriptionFile;
-  if (!fs::exists(path)) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    if (error)
+      return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));
     return fail(ErrorCode::kNotFound,
                 fmt::format("{} is no data set (it has no {}): make one with `rapport data "
                             "prepare … --output {}`",
@@ -226,9 +229,10 @@ Result<Dataset> Dataset::open(const fs::path& directory) {
 }
 
 Result<void> Dataset::save(const fs::path& directory) const {
-  const bool replaces = fs::exists(fs::symlink_status(directory));
-  if (replaces && !fs::exists(directory / kDescriptionFile) &&
-      !(fs::is_directory(directory) && fs::is_empty(directory))) {
+  std::error_code error;
+  const bool replaces = fs::exists(fs::symlink_status(directory, error));
+  if (replaces && !fs::exists(directory / kDescriptionFile, error) &&
+      !(fs::is_directory(directory, error) && fs::is_empty(directory, error))) {
     return fail(ErrorCode::kConflict,
                 fmt::format("{} exists and is no data set: remove it or name another folder",
                             directory.string()));

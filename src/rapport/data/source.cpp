@@ -69,9 +69,25 @@ Result<void> read_mapped_users(ReadFile read_users, const SourcePaths& paths,
 
 Result<Json> describe(const fs::path& path) {
   TRY(std::string sha256, base::sha256_file(path.string()));
+  std::error_code error;
   return Json{{"file", path.filename().string()},
-              {"bytes", static_cast<std::int64_t>(fs::file_size(path))},
+              {"bytes", static_cast<std::int64_t>(fs::file_size(path, error))},
               {"sha256", std::move(sha256)}};
+}
+
+/// A pipe can be read once; its checksum, or a header that is looked at first, would take what the
+/// reader then misses.
+Result<void> refuse_pipes(const SourcePaths& paths) {
+  for (const fs::path* path : {&paths.interactions, &paths.items, &paths.users, &paths.user_map,
+                               &paths.graph, &paths.links}) {
+    std::error_code error;
+    const fs::file_status status = fs::status(*path, error);
+    if (path->empty() || !fs::exists(status) || fs::is_regular_file(status)) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is no regular file: name a file, as it is read more than once",
+                            path->string()));
+  }
+  return {};
 }
 
 /// Takes a sibling with the same stem where nothing is named and one is there.
@@ -79,7 +95,8 @@ void take_sibling(const fs::path& of, const char* extension, fs::path& path) {
   if (!path.empty() || of.empty()) return;
   fs::path sibling = of;
   sibling.replace_extension(extension);
-  if (fs::exists(sibling)) path = std::move(sibling);
+  std::error_code error;
+  if (fs::exists(sibling, error)) path = std::move(sibling);
 }
 
 }  // namespace
@@ -102,13 +119,14 @@ Result<Format> parse_format(std::string_view text) {
 
 Result<SourcePaths> complete(Format format, SourcePaths paths) {
   if (format != Format::kRecBole) return paths;
-  if (fs::is_directory(paths.interactions)) {
+  std::error_code error;
+  if (fs::is_directory(paths.interactions, error)) {
     // RecBole's own layout: NAME/NAME.inter.
-    const fs::path folder = fs::absolute(paths.interactions).lexically_normal();
+    const fs::path folder = fs::absolute(paths.interactions, error).lexically_normal();
     const std::string stem =
         (folder.has_filename() ? folder : folder.parent_path()).filename().string();
     const fs::path file = paths.interactions / (stem + ".inter");
-    if (!fs::exists(file)) {
+    if (!fs::exists(file, error)) {
       return fail(ErrorCode::kNotFound,
                   fmt::format("{} does not exist: name the .inter file", file.string()));
     }
@@ -123,6 +141,7 @@ Result<SourcePaths> complete(Format format, SourcePaths paths) {
 
 Result<Source> read_source(Format format, const SourcePaths& given, const ReadOptions& options) {
   TRY(const SourcePaths paths, complete(format, given));
+  TRY_VOID(refuse_pipes(paths));
   const Reader& reader = reader_of(format);
   Source source;
   source.description["format"] = std::string(reader.name);

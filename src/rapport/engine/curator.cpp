@@ -28,6 +28,11 @@ std::string training_is_missing(const std::string& model) {
       model);
 }
 
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
 }  // namespace
 
 Curator::Curator(RecommendOptions options, CuratorPaths paths, store::Store& store,
@@ -69,14 +74,14 @@ void Curator::start() {
 void Curator::make_missing() {
   const auto served = slot_.get();
   if (served == nullptr) {
-    if (is_demo() && !fs::exists(dataset_path())) {
+    if (is_demo() && !is_there(dataset_path())) {
       enqueue(kPrepareDatasetJob, dataset_path().string(), {{"dataset", dataset_path().string()}});
     }
     return;
   }
   if (served->has_model() || options_.model == kPopularity || !options_.train) return;
   // What is there and cannot be used may be somebody's: only what is missing is made.
-  if (fs::exists(model_path(served->name())) || !retrieval::training_is_built()) return;
+  if (is_there(model_path(served->name())) || !retrieval::training_is_built()) return;
   enqueue(kTrainRetrieverJob, served->dataset()->catalogue_checksum() + options_.model,
           {{"dataset", dataset_path().string()}, {"model", options_.model}});
 }
@@ -101,6 +106,8 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   } else if (!retrieval::training_is_built()) {
     why = training_is_missing(options_.model);
     base::log_warning("popularity serves", {{"why", why}});
+  } else if (!options_.train) {
+    why = fmt::format("no {} is trained, and recommend.train is false", options_.model);
   } else {
     why = fmt::format("no {} is trained yet: /v1/jobs shows whether one is being trained",
                       options_.model);
@@ -122,7 +129,7 @@ std::map<std::string, JobRunner::Work> Curator::work() {
 
 Result<void> Curator::prepare_demo() {
   if (!is_demo()) return {};  // of a start that had one
-  if (!fs::exists(dataset_path())) {
+  if (!is_there(dataset_path())) {
     TRY(const data::Source source,
         data::read_source(data::Format::kRecBole,
                           {.interactions = paths_.demo / fmt::format("{}.inter", kDemo)}, {}));
@@ -162,8 +169,17 @@ Result<void> Curator::train(const store::Job& job, JobContext& context) {
                                          {"validation_ndcg", at.validation_ndcg.value_or(0)}});
           },
       .stop_token = context.stop_token()};
-  TRY(const retrieval::Fit fit, retrieval::fit_retriever(model, *dataset, {}, fit_context));
-  TRY_VOID(retrieval::save_model(fit, *dataset, directory));
+  auto fit = retrieval::fit_retriever(model, *dataset, {}, fit_context);
+  if (!fit &&
+      (fit.error().code == ErrorCode::kConflict || fit.error().code == ErrorCode::kCorrupt)) {
+    // What is left of other options, or damaged: nobody is here to say "begin anew".
+    base::log_warning("a training begins anew", {{"why", fit.error().message}});
+    std::error_code ignored;
+    fs::remove_all(fit_context.checkpoint, ignored);
+    fit = retrieval::fit_retriever(model, *dataset, {}, fit_context);
+  }
+  if (!fit) return fail(std::move(fit).error());
+  TRY_VOID(retrieval::save_model(*fit, *dataset, directory, fit_context.checkpoint));
   serve(dataset);
   return {};
 }

@@ -1,6 +1,7 @@
 #include "rapport/engine/job_runner.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "rapport/base/log.h"
 
@@ -129,7 +130,12 @@ Result<void> JobRunner::run(store::Job& job, const std::stop_token& stop) {
     begun_.notify_all();
   };
   set_running(&running);
-  Result<void> done = work_.at(job.kind)(job, running);
+  Result<void> done;
+  try {
+    done = work_.at(job.kind)(job, running);
+  } catch (const std::exception& error) {  // a library's, or no memory: the server goes on
+    done = fail(ErrorCode::kInternal, error.what());
+  }
   set_running(nullptr);
   job.progress = done ? 1 : running.done();
   return done;

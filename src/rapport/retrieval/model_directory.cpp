@@ -36,9 +36,10 @@ Result<void> check_output(const std::filesystem::path& directory) {
 }
 
 Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
-                        const std::filesystem::path& directory) {
+                        const std::filesystem::path& directory,
+                        const std::filesystem::path& checkpoint) {
   TRY_VOID(check_output(directory));
-  return base::write_directory_atomically(
+  TRY_VOID(base::write_directory_atomically(
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         fit.model->save(writer);
@@ -62,7 +63,10 @@ Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
           TRY_VOID(
               base::write_file_atomically(folder / kCurves, training_curves(fit.report["curve"])));
         return base::write_file_atomically(folder / kDescription, description.dump(2) + "\n");
-      });
+      }));
+  std::error_code ignored;  // a checkpoint left behind does no harm
+  if (!checkpoint.empty()) std::filesystem::remove_all(checkpoint, ignored);
+  return {};
 }
 
 Result<Json> read_model_description(const std::filesystem::path& directory) {

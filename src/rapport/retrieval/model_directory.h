@@ -16,9 +16,11 @@ namespace rapport::retrieval {
 /// training. Errors: kConflict.
 Result<void> check_output(const std::filesystem::path& directory);
 
-/// Written beside `directory` and renamed: whole or not at all. Errors: those of check_output; kIo.
+/// Written beside `directory` and renamed: whole or not at all; only then is the fit's `checkpoint`
+/// removed, if it had one. Errors: those of check_output; kIo.
 Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
-                        const std::filesystem::path& directory);
+                        const std::filesystem::path& directory,
+                        const std::filesystem::path& checkpoint = {});
 
 /// model.json, checked for its form and version. Errors: as load_retriever, but for the weights.
 Result<Json> read_model_description(const std::filesystem::path& directory);

@@ -23,7 +23,7 @@ Result<std::unique_ptr<Retriever>> Popularity::load(const Json& options,
   if (!options.is_object() || !options.contains("items") || !options["items"].is_number_integer())
     return fail(ErrorCode::kCorrupt, "the options of popularity lack items");
   TRY(std::vector<float> counts,
-      file.read_floats("counts", {options["items"].get<std::int64_t>()}));
+      read_weights(file, "counts", {options["items"].get<std::int64_t>()}));
   return std::make_unique<Popularity>(std::move(counts));
 }
 

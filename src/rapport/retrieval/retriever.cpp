@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "rapport/evaluation/top_k.h"
@@ -23,6 +25,14 @@ Result<void> Retriever::score(std::span<const Query> queries, std::span<float> s
   }
   do_score(queries, scores);
   return {};
+}
+
+Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,
+                                        const std::vector<std::int64_t>& shape) {
+  TRY(std::vector<float> weights, file.read_floats(name, shape));
+  if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
+    return fail(ErrorCode::kCorrupt, fmt::format("{} holds a number that is none", name));
+  return weights;
 }
 
 namespace {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +50,11 @@ class Retriever {
 
   std::int64_t items_;
 };
+
+/// A tensor of a model directory. Errors: those of read_floats; kCorrupt when a number in it is
+/// none: its scores could not be ranked.
+Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,
+                                        const std::vector<std::int64_t>& shape);
 
 struct ScoredItem {
   data::ItemIndex item = 0;

@@ -129,7 +129,7 @@ Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
   std::vector<float> weights;
   weights.reserve(static_cast<std::size_t>(layout.total));
   for (const WeightPlace& place : layout.places) {
-    TRY(const std::vector<float> values, file.read_floats(place.name, place.shape));
+    TRY(const std::vector<float> values, read_weights(file, place.name, place.shape));
     weights.insert(weights.end(), values.begin(), values.end());
   }
   return std::make_unique<Sasrec>(shape, std::move(weights));
@@ -174,7 +174,10 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     return std::vector<float>(static_cast<std::size_t>(rows * width));
   };
 
-  std::vector<float> h = floats(size, d), normed = floats(size, d);
+  // The last block and the norm after it write a row a sequence: with empty ones, more than there
+  // are positions.
+  const std::int64_t most = std::max(size, n);
+  std::vector<float> h = floats(most, d), normed = floats(most, d);
   std::vector<float> query = floats(size, d), key_value = floats(size, 2 * d);
   const float root = std::sqrt(static_cast<float>(d));
   for (std::int64_t i = 0; i < size; ++i) {
@@ -207,7 +210,7 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     add_bias(key_value.data(), size, 2 * d, at(block.key_value_bias));
 
     const std::int64_t rows = last ? n : size;
-    std::vector<float> attended = floats(rows, d), residual = floats(rows, d);
+    std::vector<float> attended = floats(rows, d), residual = floats(most, d);
     for (std::int64_t s = 0; s < n; ++s) {
       const std::int64_t begin = batch.offsets[static_cast<std::size_t>(s)];
       const std::int64_t length = batch.offsets[static_cast<std::size_t>(s) + 1] - begin;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <string_view>
 #include <system_error>
 
 namespace rapport::retrieval {
@@ -40,7 +39,7 @@ Result<const TrainingLibrary*> open_library() {
                             "apt-get install libtorch-dev, or build again",
                             kFile, dlerror()));
   const auto* const found = static_cast<const TrainingLibrary*>(dlsym(library, kSymbol));
-  if (found == nullptr || std::string_view(found->build) != kTrainingBuild)
+  if (found == nullptr || found->build != kTrainingBuild)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{} belongs to another build of Rapport: build again", path.string()));
   return found;

@@ -9,14 +9,22 @@ namespace rapport::retrieval {
 
 /// What the library offers. It is built with the program and fits no other build of it.
 struct TrainingLibrary {
-  const char* build = "";  // kTrainingBuild of the build it belongs to
+  std::uint64_t build = 0;  // kTrainingBuild of the build it belongs to
   /// With resolved options; else as RetrieverKind::fit.
   Result<Fit> (*fit_sasrec)(const data::Dataset& dataset, const SasrecOptions& options,
                             const FitContext& context) = nullptr;
 };
 
-/// Changes when TrainingLibrary or anything passed through it does.
-inline constexpr const char* kTrainingBuild = "1";
+/// Changes when a size of what passes between the two does. The number in front is for changes that
+/// move no size.
+inline constexpr std::uint64_t kTrainingBuild = [] {
+  std::uint64_t build = 2;
+  for (const std::size_t size :
+       {sizeof(SasrecOptions), sizeof(FitContext), sizeof(FitProgress), sizeof(Fit),
+        sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights), sizeof(PackedSequences)})
+    build = build * 1'000'003 + size;
+  return build;
+}();
 
 /// Looked for beside the program, then where it was built. Opened once, never closed. Errors:
 /// kUnsupported, saying what is missing (no such library, no libtorch on this machine).

@@ -98,7 +98,26 @@ TEST(TrainingLoop, ResumesToTheResultOfAnUninterruptedTraining) {
   EXPECT_EQ(second.best, whole.best);
   EXPECT_EQ((*report)["best_epoch"], expected["best_epoch"]);
   EXPECT_EQ((*report)["curve"].size(), 7u);
-  EXPECT_FALSE(std::filesystem::exists(context.checkpoint)) << "gone when done";
+  ASSERT_TRUE(std::filesystem::exists(context.checkpoint)) << "until the model is saved";
+  Scripted third{.validations = validations};
+  const auto again = third.loop({.epochs = 7}).run(context, {{"seed", 1}});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(third.epochs.empty());
+  EXPECT_EQ(third.best, whole.best);
+}
+
+TEST(TrainingLoop, DoesNotWriteOverAStoppedTraining) {
+  const rapport::testing::TemporaryDirectory folder;
+  std::stop_source stop;
+  stop.request_stop();
+  const FitContext context{
+      .clock = kClock, .checkpoint = folder.path() / "checkpoint", .stop_token = stop.get_token()};
+  Scripted training;
+  ASSERT_EQ(training.loop({}).run(context, {}).error().code, ErrorCode::kCancelled);
+  const auto again = training.loop({}).run(context, {});
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(again.error().message, HasSubstr("--resume"));
 }
 
 TEST(TrainingLoop, RefusesTheCheckpointOfAnotherTraining) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <latch>
+#include <new>
 #include <numbers>
 #include <thread>
 
@@ -213,16 +215,24 @@ class Trainer {
     return parts;
   }
 
+  /// An exception of `work` is thrown here, once all are done: none may leave a pool's thread.
   void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
     std::latch done(static_cast<std::ptrdiff_t>(count));
+    std::vector<std::exception_ptr> thrown(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto task = [&, i] {
-        work(i);
+        try {
+          work(i);
+        } catch (...) {
+          thrown[i] = std::current_exception();
+        }
         done.count_down();
       };
       if (!pool_.post(task)) task();
     }
     done.wait();
+    for (const std::exception_ptr& each : thrown)
+      if (each) std::rethrow_exception(each);
   }
 
   const data::Dataset& dataset_;
@@ -238,10 +248,16 @@ class Trainer {
   std::vector<Shard> shards_;
 };
 
-}  // namespace
+/// What a checkpoint's arrays mean: one of another layout must not be gone on from.
+Json names_and_shapes(const SasrecShape& shape) {
+  Json places = Json::array();
+  for (const WeightPlace& place : sasrec_weights(shape).places)
+    places.push_back({place.name, place.shape});
+  return places;
+}
 
-Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& options,
-                         const FitContext& context) {
+Result<Fit> train(const data::Dataset& dataset, const SasrecOptions& options,
+                  const FitContext& context) {
   Trainer trainer(dataset, options, context);
   if (!trainer.has_work())
     return fail(ErrorCode::kInvalidArgument,
@@ -261,11 +277,28 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
   TRY(fit.report, loop.run(context, {{"kind", "sasrec"},
                                      {"options", options.to_json()},
                                      {"seed", context.seed},
-                                     {"data", dataset.checksum()}}));
+                                     {"data", dataset.checksum()},
+                                     {"weights", names_and_shapes(trainer.shape())}}));
   fit.model = std::make_unique<Sasrec>(trainer.shape(), trainer.best());
   fit.seed = context.seed;
   fit.options = options.to_json();
   return fit;
+}
+
+}  // namespace
+
+Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& options,
+                         const FitContext& context) {
+  try {
+    return train(dataset, options, context);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::kInternal,
+                fmt::format("sasrec does not fit into memory: {} items of dimension {}, {} blocks: "
+                            "lower dimension, blocks or batch_positions",
+                            dataset.items(), options.dimension, options.blocks));
+  } catch (const std::exception& error) {  // libtorch's
+    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
+  }
 }
 
 }  // namespace rapport::retrieval

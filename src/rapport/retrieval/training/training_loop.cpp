@@ -21,7 +21,16 @@ TrainingLoop::TrainingLoop(LoopOptions options, LoopHooks hooks)
 Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprint) {
   if (!context.checkpoint.empty()) {
     TRY_VOID(base::ensure_directory(context.checkpoint));
-    if (context.resume) TRY_VOID(restore(context, fingerprint));
+    std::error_code error;
+    if (context.resume) {
+      TRY_VOID(restore(context, fingerprint));
+    } else if (std::filesystem::exists(context.checkpoint / kFile, error)) {
+      return fail(
+          ErrorCode::kConflict,
+          fmt::format("{} holds a training that was stopped: go on with --resume, or delete "
+                      "it to begin anew",
+                      context.checkpoint.string()));
+    }
   }
   while (epoch_ < options_.epochs &&
          (best_epoch_ == 0 || epoch_ - best_epoch_ < options_.patience)) {
@@ -68,10 +77,6 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
       return fail(ErrorCode::kCancelled,
                   fmt::format("stopped after epoch {}{}", epoch,
                               context.checkpoint.empty() ? "" : ": go on with --resume"));
-  }
-  if (!context.checkpoint.empty()) {
-    std::error_code ignored;  // a checkpoint left behind does no harm
-    std::filesystem::remove_all(context.checkpoint, ignored);
   }
   return Json{{"epochs", epoch_},
               {"best_epoch", best_epoch_},
