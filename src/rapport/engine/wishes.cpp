@@ -145,6 +145,8 @@ class Reader {
       return skipped + taken + more_negated(i + skipped + taken);
     }
     if (const std::size_t taken = time(i); taken > 0) return taken;
+    // "after 1990 or before 1960", "comedies or the 80s": no years that hold for the whole list.
+    if (token(i) == "or" && begins_time(i + 1)) return 0;
     if (const std::size_t taken = category(i, wishes_.categories); taken > 0) return taken;
     if (domain_ != nullptr &&
         (is_one_of(token(i), domain_->nouns) || is_one_of(token(i), domain_->verbs))) {
@@ -153,9 +155,9 @@ class Reader {
     return asks_nothing(token(i)) ? 1 : 0;
   }
 
-  // "no horror or musicals": both.
+  // "no horror or musicals", "no horror and musicals": neither.
   std::size_t more_negated(std::size_t i) {
-    if (token(i) != "or") return 0;
+    if (token(i) != "or" && token(i) != "and") return 0;
     const std::size_t taken = category(i + 1, wishes_.without_categories);
     return taken == 0 ? 0 : 1 + taken + more_negated(i + 1 + taken);
   }
@@ -175,38 +177,58 @@ class Reader {
     return 0;
   }
 
+  bool begins_time(std::size_t i) const {
+    static const Words kWords = {"before", "after", "since",   "from", "in",
+                                 "of",     "older", "between", "newer"};
+    return is_one_of(token(i), kWords) || years_of(token(token(i) == "the" ? i + 1 : i));
+  }
+
   std::size_t time(std::size_t i) {
-    if (const auto years = years_of(token(i))) return within(*years, 1);
+    if (const auto years = years_of(token(i))) return within(*years, i, 1);
     const std::size_t the = token(i + 1) == "the" ? 1 : 0;
     const auto years = years_of(token(i + 1 + the));
     if (token(i) == "between" && years && token(i + 2 + the) == "and") {
       const auto to = years_of(token(i + 3 + the));
-      return to ? within({years->from, to->to}, 4 + the) : 0;
+      return to ? keep(years->from, to->to, 4 + the) : 0;
     }
     if ((token(i) == "older" || token(i) == "newer") && token(i + 1) == "than") {
       const auto year = years_of(token(i + 2));
       if (!year) return 0;
-      return token(i) == "older" ? before(year->from, 3) : after(year->to, 3);
+      return token(i) == "older" ? keep({}, year->from - 1, 3) : keep(year->to + 1, {}, 3);
     }
     if (!years) return 0;
-    if (token(i) == "before") return before(years->from, 2 + the);
-    if (token(i) == "after") return after(years->to, 2 + the);
-    if (token(i) == "since") return after(years->from - 1, 2 + the);
-    if (token(i) == "from" || token(i) == "in" || token(i) == "of") return within(*years, 2 + the);
+    if (token(i) == "before") return keep({}, years->from - 1, 2 + the);
+    if (token(i) == "after") return keep(years->to + 1, {}, 2 + the);
+    if (token(i) == "since") return keep(years->from, {}, 2 + the);
+    if (token(i) == "from" || token(i) == "in" || token(i) == "of") {
+      return within(*years, i, 2 + the);
+    }
     return 0;
   }
 
-  std::size_t before(std::int32_t year, std::size_t taken) {
-    wishes_.year_to = year - 1;
-    return taken;
+  // `taken` tokens from `i` on were read as years. "or the 90s" after them: both, where no year
+  // lies between them.
+  std::size_t within(Years years, std::size_t i, std::size_t taken) {
+    while (token(i + taken) == "or" || token(i + taken) == "and") {
+      const std::size_t the = token(i + taken + 1) == "the" ? 1 : 0;
+      const auto more = years_of(token(i + taken + 1 + the));
+      if (!more) break;
+      if (more->from > years.to + 1 || more->to < years.from - 1) return 0;
+      years = {std::min(years.from, more->from), std::max(years.to, more->to)};
+      taken += 2 + the;
+    }
+    return keep(years.from, years.to, taken);
   }
-  std::size_t after(std::int32_t year, std::size_t taken) {
-    wishes_.year_from = year + 1;
-    return taken;
-  }
-  std::size_t within(Years years, std::size_t taken) {
-    wishes_.year_from = years.from;
-    wishes_.year_to = years.to;
+
+  // Narrows what was read before. What leaves no year ("from the 60s … from the 90s") is no wish
+  // that we could keep.
+  std::size_t keep(std::optional<std::int32_t> from, std::optional<std::int32_t> to,
+                   std::size_t taken) {
+    from = std::max(from, wishes_.year_from);  // none is less than any
+    if (wishes_.year_to && (!to || *wishes_.year_to < *to)) to = wishes_.year_to;
+    if (from && to && *from > *to) return 0;
+    wishes_.year_from = from;
+    wishes_.year_to = to;
     return taken;
   }
 

@@ -25,8 +25,8 @@ struct Wishes {
 };
 
 /// Reads the catalogue's categories ("comedies", "sci-fi"), "no …" and "without …" before them,
-/// "before 1990", "after …", "since …", "from 1994", "between 1980 and 1989", "in the 80s", and
-/// skips words that ask for nothing ("some good films, please"). `domain` as in
+/// "before 1990", "after …", "since …", "from 1994", "between 1980 and 1989", "in the 80s or 90s",
+/// and skips words that ask for nothing ("some good films, please"). `domain` as in
 /// RecommendOptions::domain.
 Wishes read_wishes(std::string_view text, std::string_view domain, const ServedCatalogue& served);
 
