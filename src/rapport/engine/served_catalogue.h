@@ -25,6 +25,9 @@ namespace rapport::engine {
 /// A category's place in `ServedCatalogue::category_names`.
 using CategoryIndex = std::int32_t;
 
+/// What to do about an unknown item, for who asks over HTTP.
+inline constexpr std::string_view kListItems = "GET /v1/catalogue/items lists what there is";
+
 /// Thread-safe.
 class ServedCatalogue {
  public:
@@ -63,12 +66,14 @@ class ServedCatalogue {
   std::vector<data::ItemIndex> search(std::string_view query, std::optional<CategoryIndex> category,
                                       std::int64_t limit, std::int64_t offset) const;
 
-  /// The item of this id. Errors: kInvalidArgument that names the nearest ids (or what has that
-  /// title), with `param`.
-  Result<data::ItemIndex> require(std::string_view id, const std::string& param) const;
+  /// The item of this id. Errors: kInvalidArgument with `param` that names the item of the nearest
+  /// id or title; where none comes near, `remedy`.
+  Result<data::ItemIndex> require(std::string_view id, const std::string& param,
+                                  std::string_view remedy = kListItems) const;
 
  private:
   ServedCatalogue() = default;
+  std::optional<data::ItemIndex> nearest(std::string_view id) const;
   void index_items();
   void count_interactions();
 
