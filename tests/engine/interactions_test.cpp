@@ -79,6 +79,30 @@ TEST_F(InteractionsTest, WhatAUserDoesIsTheRewardOfTheListThatShowedIt) {
   EXPECT_EQ(rewarded("sam", "8"), "") << "another session";
 }
 
+TEST_F(InteractionsTest, NoListIsRewardedForWhatItCannotHaveCaused) {
+  did("sam", InteractionKind::kClick, "2");
+  const Recommendation list = listed_for("sam", 2), of_kim = listed_for("kim", 2);
+  const base::UnixMillis year = 365LL * 24 * 3'600'000;
+  const auto rewarded = [&](const std::string& item, const std::string& said,
+                            base::UnixMillis ago = 0) {
+    return interactions_
+        .add("default",
+             {{"sam", InteractionKind::kPurchase, item, {}, said, ago ? clock_.now() - ago : 0}})
+        ->kept.front()
+        .response_id;
+  };
+  EXPECT_EQ(rewarded("1", ""), list.id);
+  EXPECT_EQ(rewarded("1", "", year), "");
+  EXPECT_EQ(rewarded("1", list.id), list.id);
+  EXPECT_EQ(rewarded("1", list.id, 60'000), list.id) << "as clocks differ";
+  EXPECT_EQ(rewarded("1", list.id, year), "");
+  EXPECT_EQ(rewarded("11", list.id), "") << "it did not show that";
+  EXPECT_EQ(rewarded("1", of_kim.id), "");
+  EXPECT_EQ(rewarded("1", "rec_none"), "");
+  clock_.advance(std::chrono::hours(24));
+  EXPECT_EQ(rewarded("1", list.id), list.id) << "the application knows better than a session";
+}
+
 TEST_F(InteractionsTest, AReactionIsToAnItemThatTheUsersRecommendationHas) {
   did("sam", InteractionKind::kClick, "2");
   const Recommendation list = listed_for("sam", 2);

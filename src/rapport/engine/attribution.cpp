@@ -30,13 +30,14 @@ void Attribution::remember(const store::UserId& user, const std::string& respons
 }
 
 std::string Attribution::shown_by(const store::UserId& user, const std::string& item,
-                                  base::UnixMillis now) const {
+                                  base::UnixMillis time) const {
   const std::lock_guard lock(mutex_);
   const auto found = users_.find(user);
   if (found == users_.end()) return {};
   const std::vector<Shown>& lists = found->second.lists;
   for (auto shown = lists.rbegin(); shown != lists.rend(); ++shown) {
-    if (now - shown->at > kSession) break;
+    if (shown->at > time) continue;
+    if (time - shown->at > kSession) break;
     if (std::find(shown->items.begin(), shown->items.end(), item) != shown->items.end()) {
       return shown->response_id;
     }

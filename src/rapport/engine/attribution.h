@@ -14,16 +14,16 @@
 
 namespace rapport::engine {
 
-/// Last touch: the latest list that showed the item, within half an hour (the usual length of a
-/// session). In memory and bounded: after a restart an application's own response_id still counts.
-/// Thread-safe.
+/// Last touch: the latest list that showed the item, within half an hour before (the usual length
+/// of a session). In memory and bounded: after a restart an application's own response_id still
+/// counts. Thread-safe.
 class Attribution {
  public:
   void remember(const store::UserId& user, const std::string& response_id,
                 std::vector<std::string> items, base::UnixMillis now);
-  /// The response that showed it; "" when none did.
+  /// The response that had shown it by then; "" when none had.
   std::string shown_by(const store::UserId& user, const std::string& item,
-                       base::UnixMillis now) const;
+                       base::UnixMillis time) const;
 
  private:
   struct Shown {

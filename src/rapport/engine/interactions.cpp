@@ -13,8 +13,9 @@ namespace {
 using store::InteractionKind;
 
 constexpr double kMaxRating = 5;
-// A clock that is ahead by more is wrong: such an event would be the newest for ever.
-constexpr base::UnixMillis kMaxAhead = 5 * 60 * 1000;
+// An application's clock that differs by more is wrong. An event from further ahead would be the
+// newest for ever.
+constexpr base::UnixMillis kMaxSkew = 5 * 60 * 1000;
 
 profile::Degree least_degree(InteractionKind kind) {
   switch (kind) {
@@ -42,6 +43,18 @@ Result<void> check_value(const NewInteraction& event, const std::string& where) 
                 where + "value");
   }
   return {};
+}
+
+// What the response showed of the catalogue; none when it was not this user's.
+Json shown_items(const Result<store::TraceRecord>& trace, const store::UserId& user) {
+  if (!trace || trace->user != user || !trace->data.contains("recommendation")) {
+    return Json::array();
+  }
+  return trace->data["recommendation"].value("items", Json::array());
+}
+
+bool has_item(const Json& items, const std::string& id) {
+  return std::ranges::any_of(items, [&](const Json& each) { return each.value("item", "") == id; });
 }
 
 }  // namespace
@@ -78,7 +91,7 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
     const std::string where = in_batch ? fmt::format("events[{}].", i) : "";
     TRY_VOID(served->require(event.item, where + "item"));
     TRY_VOID(check_value(event, where));
-    if (event.created < 0 || event.created > now + kMaxAhead) {
+    if (event.created < 0 || event.created > now + kMaxSkew) {
       return fail(
           ErrorCode::kInvalidArgument,
           fmt::format("{}time lies in the future: give the time it happened, or leave it out",
@@ -99,17 +112,15 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
                           static_cast<int>(user->second.degree), store::name(event.kind))});
       continue;
     }
-    added.kept.push_back(
-        {.id = random_.id("act_"),
-         .user = user->second.id,
-         .catalogue = served->name(),
-         .kind = event.kind,
-         .item = event.item,
-         .value = event.value,
-         .response_id = event.response_id.empty()
-                            ? attribution_.shown_by(user->second.id, event.item, now)
-                            : event.response_id,
-         .created = event.created != 0 ? event.created : now});
+    const base::UnixMillis time = event.created != 0 ? event.created : now;
+    added.kept.push_back({.id = random_.id("act_"),
+                          .user = user->second.id,
+                          .catalogue = served->name(),
+                          .kind = event.kind,
+                          .item = event.item,
+                          .value = event.value,
+                          .response_id = rewarded(event, user->second.id, time),
+                          .created = time});
   }
   for (const auto& [name, user] : known) {
     const store::UserId& id = user.id;  // clang captures no part of a binding
@@ -119,6 +130,17 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
   }
   if (!added.kept.empty()) TRY_VOID(store_.add_interactions(added.kept));
   return added;
+}
+
+// A list is rewarded only for what it can have caused: what its user did with an item of it,
+// afterwards.
+std::string Interactions::rewarded(const NewInteraction& event, const store::UserId& user,
+                                   base::UnixMillis time) {
+  if (event.response_id.empty()) return attribution_.shown_by(user, event.item, time);
+  const auto trace = store_.trace(event.response_id);
+  const bool caused =
+      has_item(shown_items(trace, user), event.item) && trace->created <= time + kMaxSkew;
+  return caused ? event.response_id : "";
 }
 
 Result<std::vector<store::Interaction>> Interactions::history(const std::string& app,
@@ -142,13 +164,8 @@ Result<void> Interactions::forget(const std::string& app, const std::string& nam
 Result<store::Interaction> Interactions::react(const std::string& app,
                                                const NewInteraction& reaction) {
   TRY(const store::UserId user, users_.id(app, reaction.user));
-  const auto trace = store_.trace(reaction.response_id);
-  const Json items = trace && trace->user == user && trace->data.contains("recommendation")
-                         ? trace->data["recommendation"].value("items", Json::array())
-                         : Json::array();
-  const bool has_item = std::ranges::any_of(
-      items, [&](const Json& each) { return each.value("item", "") == reaction.item; });
-  if (!has_item) {
+  const Json items = shown_items(store_.trace(reaction.response_id), user);
+  if (!has_item(items, reaction.item)) {
     return fail(
         ErrorCode::kNotFound,
         fmt::format("no recommendation \"{}\" of this user has the item \"{}\"",

@@ -25,8 +25,10 @@ struct NewInteraction {
   store::InteractionKind kind = store::InteractionKind::kView;
   std::string item = {};
   std::optional<double> value = {};  // of a rating: 0 to 5
-  std::string response_id = {};      // "": the list that showed the item last, if any did
-  base::UnixMillis created = 0;      // 0: now
+  /// The list that showed the item; "": the one that did so last, if any. Of an id that is no list
+  /// of this user's with this item nothing is kept.
+  std::string response_id = {};
+  base::UnixMillis created = 0;  // 0: now
 };
 
 struct NotKept {
@@ -64,6 +66,8 @@ class Interactions {
  private:
   Result<AddedInteractions> add(const std::string& app, const std::vector<NewInteraction>& batch,
                                 bool in_batch);
+  std::string rewarded(const NewInteraction& event, const store::UserId& user,
+                       base::UnixMillis time);
 
   store::Store& store_;
   Users& users_;

@@ -121,7 +121,8 @@ void add_history_routes(Router& router, const Services& services) {
                      .summary = "What users did with items, in a batch",
                      .description =
                          "All of the batch is taken or, when one event is wrong, nothing. What a "
-                         "user's degree does not permit to keep is told and dropped. The next "
+                         "user's degree does not permit to keep is told and dropped, and so is a "
+                         "response_id that is no list of this user's with this item. The next "
                          "recommendation reads it.",
                      .parameters = {{ParameterPlace::kHeader, "x-rapport-user",
                                      "The user of all events that name none; otherwise `user`."},
