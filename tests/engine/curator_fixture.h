@@ -17,7 +17,7 @@ class CuratorTest : public RecommendTest {
                    {.datasets = home_.path() / "datasets",
                     .retrievers = home_.path() / "retrievers",
                     .demo = demo_},
-                   *store_, slot_, clock_, random_);
+                   *store_, slot_, clock_);
   }
   std::filesystem::path dataset(const std::string& name) const {
     return home_.path() / "datasets" / name;

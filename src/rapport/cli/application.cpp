@@ -73,7 +73,7 @@ engine::CuratorPaths curator_paths(const Configuration& configuration, bool demo
 
 Recommendations::Recommendations(const Configuration& configuration, State& state, bool demo)
     : curator(configuration.recommend, curator_paths(configuration, demo), *state.store, catalogues,
-              state.clock, state.random),
+              state.clock),
       recommender(configuration.recommend,
                   static_cast<profile::Degree>(configuration.engine.default_degree), *state.store,
                   *state.keys, catalogues, attribution, state.clock, state.random),

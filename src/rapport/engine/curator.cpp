@@ -36,13 +36,12 @@ bool is_there(const fs::path& path) {
 }  // namespace
 
 Curator::Curator(RecommendOptions options, CuratorPaths paths, store::Store& store,
-                 CatalogueSlot& slot, const base::Clock& clock, base::Random& random)
+                 CatalogueSlot& slot, const base::Clock& clock)
     : options_(std::move(options)),
       paths_(std::move(paths)),
       store_(store),
       slot_(slot),
-      clock_(clock),
-      random_(random) {}
+      clock_(clock) {}
 
 bool Curator::is_demo() const {
   return options_.dataset.empty() && !paths_.demo.empty();

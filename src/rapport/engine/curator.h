@@ -1,7 +1,7 @@
 // Looks after what is recommended from: opens the data set and the model that are there, and has
 // what is missing made by durable jobs while popularity serves.
 //
-//   Curator curator(options, paths, store, slot, clock, random);
+//   Curator curator(options, paths, store, slot, clock);
 //   curator.start();                                         // never waits for a training
 //   JobRunner jobs(store, clock, curator.work());            // a runner of its own: minutes
 #pragma once
@@ -11,7 +11,6 @@
 #include <string>
 
 #include "rapport/base/clock.h"
-#include "rapport/base/random.h"
 #include "rapport/engine/job_runner.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/served_catalogue.h"
@@ -34,7 +33,7 @@ struct CuratorPaths {
 class Curator {
  public:
   Curator(RecommendOptions options, CuratorPaths paths, store::Store& store, CatalogueSlot& slot,
-          const base::Clock& clock, base::Random& random);
+          const base::Clock& clock);
 
   /// Opens what there is and enqueues jobs for what there is not. What cannot be used is told in
   /// the log and in ServedCatalogue::why_no_model, with what to do: a server whose recommendations
@@ -62,7 +61,6 @@ class Curator {
   store::Store& store_;
   CatalogueSlot& slot_;
   const base::Clock& clock_;
-  base::Random& random_;
 };
 
 }  // namespace rapport::engine
