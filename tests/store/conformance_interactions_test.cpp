@@ -8,6 +8,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 Interaction act(const UserId& user, const std::string& id, const std::string& item,
                 InteractionKind kind = InteractionKind::kView) {
@@ -56,10 +57,44 @@ TEST_P(StoreConformance, TheHistoryIsTheLastInteractionsOldestFirstAndEveryHide)
   EXPECT_THAT(items(history.recent), ElementsAre("2", "3"));
   EXPECT_THAT(history.hidden, ElementsAre("1")) << "however long ago";
   history = value_of(store_->item_history(sam, "films", 100));
-  EXPECT_THAT(items(history.recent), ElementsAre("6", "1", "2", "3")) << "by time, then arrival";
+  EXPECT_THAT(items(history.recent), ElementsAre("6", "2", "3")) << "by time, then arrival";
   history = value_of(store_->item_history("u_nobody", "films", 100));
   EXPECT_THAT(history.recent, IsEmpty());
   EXPECT_THAT(history.hidden, IsEmpty());
+}
+
+TEST_P(StoreConformance, TheHistoryIsLimitedByItemsAndKnowsTheOthers) {
+  const UserId sam = known("sam");
+  EXPECT_TRUE(ok(store_->add_interactions(
+      {act(sam, "act_1", "1", InteractionKind::kRating), act(sam, "act_2", "2"),
+       act(sam, "act_3", "3", InteractionKind::kLike), act(sam, "act_4", "2"),
+       act(sam, "act_5", "2", InteractionKind::kHide), act(sam, "act_6", "2"),
+       act(sam, "act_7", "4", InteractionKind::kHide)})));
+  ItemHistory history = value_of(store_->item_history(sam, "films", 2));
+  EXPECT_THAT(ids(history.recent), ElementsAre("act_2", "act_3", "act_4", "act_5", "act_6"));
+  EXPECT_THAT(history.known, UnorderedElementsAre("1", "2", "3", "4"));
+  EXPECT_THAT(history.judged, UnorderedElementsAre("1", "3"));
+  EXPECT_THAT(history.hidden, UnorderedElementsAre("2", "4"));
+  history = value_of(store_->item_history(sam, "films", 0));
+  EXPECT_THAT(history.recent, IsEmpty());
+  EXPECT_THAT(history.judged, UnorderedElementsAre("1", "3"));
+}
+
+TEST_P(StoreConformance, AHideTakesThePlaceOfTheEarlierOnesOfTheItem) {
+  const UserId sam = known("sam"), kim = known("kim");
+  const auto hide = [](const UserId& user, const std::string& id, const std::string& item) {
+    return act(user, id, item, InteractionKind::kHide);
+  };
+  EXPECT_TRUE(ok(store_->add_interactions({hide(sam, "act_1", "1"), hide(sam, "act_2", "2"),
+                                           hide(kim, "act_3", "1"), act(sam, "act_4", "1"),
+                                           hide(sam, "act_5", "1")})));
+  EXPECT_TRUE(ok(store_->add_interactions({hide(sam, "act_6", "2")})));
+  EXPECT_THAT(ids(value_of(store_->interactions(sam, "films", {}))),
+              ElementsAre("act_6", "act_5", "act_4"));
+  EXPECT_THAT(ids(value_of(store_->interactions(kim, "films", {}))), ElementsAre("act_3"));
+  EXPECT_TRUE(fails(store_->add_interactions({hide(sam, "act_6", "2")}), ErrorCode::kConflict));
+  EXPECT_THAT(value_of(store_->item_history(sam, "films", 9)).hidden,
+              UnorderedElementsAre("1", "2"));
 }
 
 TEST_P(StoreConformance, InteractionsAreAddedAllOrNone) {

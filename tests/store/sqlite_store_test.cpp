@@ -273,5 +273,20 @@ TEST_F(SqliteStoreTest, AStoredDocumentThatIsNoJsonIsNamed) {
   EXPECT_TRUE(fails(opened->settings("u_1"), ErrorCode::kCorrupt, "settings.document of u_1"));
 }
 
+// As versions before this one wrote them.
+TEST_F(SqliteStoreTest, AnItemThatWasHiddenByTwoRowsIsShownAgainWhenOneIsDeleted) {
+  const auto opened = store();
+  ASSERT_TRUE(ok(opened->ensure_user("u_1", "default", "sam")));
+  Interaction hide{.id = "act_1", .user = "u_1", .catalogue = "films"};
+  hide.kind = InteractionKind::kHide;
+  hide.item = "8";
+  ASSERT_TRUE(ok(opened->add_interactions({hide})));
+  ASSERT_TRUE(ok(raw()->execute(
+      "INSERT INTO interactions (id, user, catalogue, kind, item, response_id, created) "
+      "SELECT 'act_2', user, catalogue, kind, item, response_id, created FROM interactions")));
+  ASSERT_TRUE(ok(opened->delete_interaction("u_1", "act_2")));
+  EXPECT_TRUE(value_of(opened->item_history("u_1", "films", 10)).hidden.empty());
+}
+
 }  // namespace
 }  // namespace rapport::store

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <unordered_map>
 
 #include "rapport/store/personal_columns.h"
 #include "rapport/store/sqlite_database.h"
@@ -11,6 +13,41 @@ namespace rapport::store {
 
 using sqlite::Connection;
 using sqlite::Statement;
+
+namespace {
+
+// Sealed items cannot be told apart by SQL, so that each row is opened: the time of a
+// recommendation must not grow with them for ever.
+constexpr std::int64_t kLookedBack = 20'000;
+
+// The ids of a user's hides, by item.
+using Hides = std::unordered_map<std::string, std::vector<std::string>>;
+
+Result<Hides> read_hides(Connection& connection, const sqlite::PersonalColumns& personal,
+                         const UserId& user, const std::string& catalogue) {
+  TRY(Statement rows, connection.prepare("SELECT id, item FROM interactions WHERE user = ? AND "
+                                         "catalogue = ? AND kind = 'hide'"));
+  rows.bind(user, catalogue);
+  Hides hides;
+  while (true) {
+    TRY(const bool row, rows.step());
+    if (!row) return hides;
+    std::string id = rows.text(0);
+    TRY(std::string item, personal.read(rows, 1, {user, "interactions", id, "item"}));
+    hides[std::move(item)].push_back(std::move(id));
+  }
+}
+
+Result<void> remove(Connection& connection, const UserId& user,
+                    const std::vector<std::string>& ids) {
+  for (const std::string& id : ids) {
+    TRY(Statement remove, connection.prepare("DELETE FROM interactions WHERE user = ? AND id = ?"));
+    TRY_VOID(remove.bind(user, id).run());
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<Interaction> SqliteStore::read_interaction(const Statement& row) const {
   Interaction interaction;
@@ -29,8 +66,18 @@ Result<Interaction> SqliteStore::read_interaction(const Statement& row) const {
 Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& interactions) {
   return database_->write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
+    std::map<std::pair<UserId, std::string>, Hides> hides;  // by user and catalogue
     for (const Interaction& interaction : interactions) {
       TRY_VOID(require_user(connection, interaction.user));
+      std::vector<std::string>* earlier = nullptr;
+      if (interaction.kind == InteractionKind::kHide) {
+        const auto [known, fresh] = hides.try_emplace({interaction.user, interaction.catalogue});
+        if (fresh) {
+          TRY(known->second,
+              read_hides(connection, *personal_, interaction.user, interaction.catalogue));
+        }
+        earlier = &known->second[interaction.item];
+      }
       TRY(Statement insert,
           connection.prepare("INSERT INTO interactions (id, user, catalogue, kind, item, value, "
                              "response_id, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
@@ -40,32 +87,43 @@ Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& inter
       insert.bind(interaction.value, interaction.response_id,
                   interaction.created != 0 ? interaction.created : now);
       TRY_VOID(insert.run());
+      if (earlier == nullptr) continue;
+      TRY_VOID(remove(connection, interaction.user, *earlier));
+      *earlier = {interaction.id};
     }
     return {};
   });
 }
 
 Result<ItemHistory> SqliteStore::item_history(const UserId& user, const std::string& catalogue,
-                                              std::int64_t limit) {
+                                              std::int64_t items) {
   return database_->read([&](Connection& connection) -> Result<ItemHistory> {
     ItemHistory history;
+    std::unordered_set<std::string> met;  // the `items` met last
     {
       TRY(Statement rows,
           connection.prepare("SELECT id, user, catalogue, kind, item, value, response_id, created "
                              "FROM interactions WHERE user = ? AND catalogue = ? "
                              "ORDER BY created DESC, seq DESC LIMIT ?"));
-      TRY(history.recent, rows.bind(user, catalogue, limit).all([&](const Statement& row) {
-        return read_interaction(row);
-      }));
+      rows.bind(user, catalogue, kLookedBack);
+      while (true) {
+        TRY(auto row, rows.one([&](const Statement& each) { return read_interaction(each); }));
+        if (!row) break;
+        const bool hides = row->kind == InteractionKind::kHide;
+        history.known.insert(row->item);
+        if (row->kind == InteractionKind::kLike || row->kind == InteractionKind::kRating) {
+          history.judged.insert(row->item);
+        }
+        if (!hides && static_cast<std::int64_t>(met.size()) < items) met.insert(row->item);
+        // Whether the item of a hide was met before is known at the end.
+        if (hides || met.contains(row->item)) history.recent.push_back(*std::move(row));
+      }
     }
+    std::erase_if(history.recent,
+                  [&](const Interaction& each) { return !met.contains(each.item); });
     std::reverse(history.recent.begin(), history.recent.end());
-    TRY(Statement rows, connection.prepare("SELECT id, item FROM interactions WHERE user = ? AND "
-                                           "catalogue = ? AND kind = 'hide'"));
-    TRY(history.hidden,
-        rows.bind(user, catalogue).all([&](const Statement& row) -> Result<std::string> {
-          const std::string id = row.text(0);
-          return personal_->read(row, 1, {user, "interactions", id, "item"});
-        }));
+    TRY(const Hides hides, read_hides(connection, *personal_, user, catalogue));
+    for (const auto& [item, ids] : hides) history.hidden.insert(item);
     return history;
   });
 }
@@ -88,8 +146,19 @@ Result<std::vector<Interaction>> SqliteStore::interactions(const UserId& user,
 
 Result<void> SqliteStore::delete_interaction(const UserId& user, const std::string& id) {
   const Result<void> deleted = database_->write([&](Connection& connection) -> Result<void> {
-    TRY(Statement remove, connection.prepare("DELETE FROM interactions WHERE user = ? AND id = ?"));
-    TRY_VOID(remove.bind(user, id).run());
+    std::vector<std::string> ids = {id};
+    {
+      TRY(Statement rows, connection.prepare("SELECT id, user, catalogue, kind, item, value, "
+                                             "response_id, created FROM interactions "
+                                             "WHERE user = ? AND id = ? AND kind = 'hide'"));
+      TRY(const auto hide,
+          rows.bind(user, id).one([&](const Statement& row) { return read_interaction(row); }));
+      if (hide) {
+        TRY(Hides hides, read_hides(connection, *personal_, user, hide->catalogue));
+        ids = std::move(hides[hide->item]);
+      }
+    }
+    TRY_VOID(remove(connection, user, ids));
     if (connection.changes() != 0) return {};
     return fail(ErrorCode::kNotFound,
                 fmt::format("interaction {} of user {} is not known: check the id in the user's "

@@ -88,7 +88,7 @@ class SqliteStore final : public Store {
 
   Result<void> add_interactions(const std::vector<Interaction>& interactions) override;
   Result<ItemHistory> item_history(const UserId& user, const std::string& catalogue,
-                                   std::int64_t limit) override;
+                                   std::int64_t items) override;
   Result<std::vector<Interaction>> interactions(const UserId& user, const std::string& catalogue,
                                                 Page page) override;
   Result<void> delete_interaction(const UserId& user, const std::string& id) override;

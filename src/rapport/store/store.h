@@ -15,6 +15,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "rapport/base/clock.h"
@@ -109,8 +110,10 @@ struct Interaction {
 
 /// What a recommendation rests on.
 struct ItemHistory {
-  std::vector<Interaction> recent = {};  // the last ones, oldest first
-  std::vector<std::string> hidden = {};  // items hidden at any time
+  std::vector<Interaction> recent = {};         // all with the items met last, oldest first
+  std::unordered_set<std::string> known = {};   // every item that something was done with
+  std::unordered_set<std::string> judged = {};  // those of them that were liked or rated
+  std::unordered_set<std::string> hidden = {};  // items hidden at any time
 };
 
 /// What was shown to whom under which choice, with its propensity: the ground of every later
@@ -267,15 +270,17 @@ class Store {
   virtual Result<std::vector<Event>> events(const UserId& user, Page page) = 0;  // newest first
 
   // Interactions with items
-  /// One transaction. kConflict for an id that is already stored.
+  /// One transaction. kConflict for an id that is already stored. A hide takes the place of the
+  /// user's earlier ones of the item.
   virtual Result<void> add_interactions(const std::vector<Interaction>& interactions) = 0;
-  /// The last `limit` and every hide, in one read. Empty for a user not known yet.
+  /// `recent` is of the `items` met last, to which hiding one does not count. Looks back over some
+  /// ten thousands of interactions, but for the hides. Empty for a user not known yet.
   virtual Result<ItemHistory> item_history(const UserId& user, const std::string& catalogue,
-                                           std::int64_t limit) = 0;
+                                           std::int64_t items) = 0;
   virtual Result<std::vector<Interaction>> interactions(const UserId& user,
                                                         const std::string& catalogue,
                                                         Page page) = 0;  // newest first
-  /// The row is gone, not only marked.
+  /// The row is gone, not only marked; with a hide all of the user's hides of that item.
   virtual Result<void> delete_interaction(const UserId& user, const std::string& id) = 0;
 
   // Jobs
