@@ -26,8 +26,7 @@ bool is_english(const std::string& language) {
 }
 
 std::string line(std::size_t number, const RecommendedItem& item) {
-  std::string text = fmt::format("{}. {}", number, item.title.empty() ? item.id : item.title);
-  if (item.year && !item.title.ends_with(')')) text += fmt::format(" ({})", *item.year);
+  std::string text = fmt::format("{}. {}", number, title_and_year(item));
   if (!item.categories.empty()) text += fmt::format(": {}", fmt::join(item.categories, ", "));
   if (!item.reasons.empty()) text += fmt::format(". It {}", item.reasons.front().text);
   return text + ".\n";

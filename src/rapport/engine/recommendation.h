@@ -30,6 +30,9 @@ struct RecommendedItem {
   std::vector<Reason> reasons;
 };
 
+/// As it is shown in a line of text: the title (the id where there is none) and its year, once.
+std::string title_and_year(const RecommendedItem& item);
+
 struct Recommendation {
   std::string id;         // "rec_…"
   std::string catalogue;  // the data set's name
