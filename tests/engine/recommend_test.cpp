@@ -142,6 +142,13 @@ TEST_F(Recommend, FiltersAndWishesBothHold) {
       {{.categories = {"Comedy"}, .exclude = {"4", "12"}}, "", {"5", "10"}},
       {{}, "no comedy, before 1978", {"1", "6", "11"}},
       {{.categories = {"Horror"}}, "from the 60s", {"11"}},
+      {{.categories = {"Horror"}}, "sci-fi", {"2"}},
+      {{.categories = {"Comedy"}}, "horror", {}},
+      {{.year_from = 1995}, "since 1950", {"9", "12"}},
+      {{.year_from = 1950}, "since 1995", {"9", "12"}},
+      {{.year_to = 1970}, "before 1990", {"6", "11"}},
+      {{.year_to = 1990}, "before 1970", {"6", "11"}},
+      {{.year_from = 1980}, "before 1981", {"4", "7"}},
       {{.year_from = 2020}, "", {}},
   };
   for (const Case& each : cases) {

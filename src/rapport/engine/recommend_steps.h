@@ -51,8 +51,9 @@ class Allowed {
  private:
   const ServedCatalogue* served_ = nullptr;
   std::vector<const char*> refused_;     // [items]: hidden, seen, excluded
-  std::vector<CategoryIndex> wanted_;    // sorted; any of them
-  std::vector<CategoryIndex> unwanted_;  // sorted; none of them
+  std::vector<CategoryIndex> wanted_;    // any of them, by the filters
+  std::vector<CategoryIndex> wished_;    // and any of these, by the query
+  std::vector<CategoryIndex> unwanted_;  // none of them
   std::vector<CategoryIndex> avoided_;   // by setting
   std::optional<std::int32_t> year_from_;
   std::optional<std::int32_t> year_to_;

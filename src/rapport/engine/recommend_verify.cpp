@@ -57,12 +57,16 @@ Result<Allowed> Allowed::create(const RecommendationRequest& request, const Tast
   TRY(allowed.wanted_, categories_of(filters.categories, "filters.categories", served));
   TRY(allowed.unwanted_,
       categories_of(filters.without_categories, "filters.without_categories", served));
-  allowed.wanted_.insert(allowed.wanted_.end(), wishes.categories.begin(), wishes.categories.end());
+  allowed.wished_ = wishes.categories;
   allowed.unwanted_.insert(allowed.unwanted_.end(), wishes.without_categories.begin(),
                            wishes.without_categories.end());
   allowed.avoided_ = taste.avoided;
-  allowed.year_from_ = filters.year_from ? filters.year_from : wishes.year_from;
-  allowed.year_to_ = filters.year_to ? filters.year_to : wishes.year_to;
+  // A query narrows what the application filters by and never widens it.
+  allowed.year_from_ = std::max(filters.year_from, wishes.year_from);  // none is less than any
+  allowed.year_to_ = filters.year_to;
+  if (wishes.year_to && (!filters.year_to || *wishes.year_to < *filters.year_to)) {
+    allowed.year_to_ = wishes.year_to;
+  }
 
   allowed.refused_.assign(static_cast<std::size_t>(served.catalogue().size()), nullptr);
   const auto refuse = [&](data::ItemIndex item, const char* why) {
@@ -91,9 +95,10 @@ const char* Allowed::refuses(data::ItemIndex item) const {
   const auto categories = served_->categories(item);
   if (any_of(categories, avoided_)) return "the user's setting avoided_categories";
   if (any_of(categories, unwanted_)) return "the request asks for none of their categories";
-  if (!wanted_.empty() && !any_of(categories, wanted_)) {
-    return "they are in none of the categories asked for";
-  }
+  const auto of_none = [&](const std::vector<CategoryIndex>& wanted) {
+    return !wanted.empty() && !any_of(categories, wanted);
+  };
+  if (of_none(wanted_) || of_none(wished_)) return "they are in none of the categories asked for";
   return nullptr;
 }
 
