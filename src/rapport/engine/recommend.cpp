@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "rapport/engine/recommend_steps.h"
 
 namespace rapport::engine {
@@ -23,7 +25,7 @@ void RecommendOptions::describe(base::OptionSet& set) {
           "answer chat messages such as \"what should I watch tonight?\" from the catalogue");
   set.add("recommend.max_items", max_items, "upper bound of a request's k", 1, 1'000);
   set.add("recommend.candidates", candidates, "items retrieved before they are ranked", 10, 10'000);
-  set.add("recommend.history", history, "interactions of a user that count, the last ones", 1,
+  set.add("recommend.history", history, "items of a user's history that count, those met last", 1,
           10'000);
   set.add("recommend.diversity", diversity,
           "how much unlikeness within a list counts against its scores; 0: not at all", 0, 1);
@@ -58,6 +60,8 @@ class StepClock {
   std::chrono::steady_clock::time_point began_;
 };
 
+constexpr std::int64_t kUsualLength = 10;
+
 Result<void> check_k(std::int64_t k, std::int64_t max_items) {
   if (k >= 1 && k <= max_items) return {};
   return fail(ErrorCode::kInvalidArgument,
@@ -87,7 +91,8 @@ Recommender::Recommender(RecommendOptions options, profile::Degree default_degre
 // A history becomes a ranked, explained list. Each step adds to the trace; the trace is the
 // explanation.
 Result<Recommendation> Recommender::recommend(const RecommendationRequest& request) {
-  TRY_VOID(check_k(request.k, options_.max_items));
+  const std::int64_t k = request.k.value_or(std::min(kUsualLength, options_.max_items));
+  TRY_VOID(check_k(k, options_.max_items));
   RecommendationTrace trace;
   TRY(trace.served, catalogues_.require());
   const ServedCatalogue& served = *trace.served;
@@ -114,8 +119,7 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   const retrieval::Retriever& model =
       trace.taste.sequence.empty() ? served.popularity() : served.model();
   trace.model = model.kind();
-  TRY(trace.candidates,
-      retrieve(served, model, trace.taste, allowed, request.k, options_, trace.left_out));
+  TRY(trace.candidates, retrieve(served, model, trace.taste, allowed, k, options_, trace.left_out));
   step.begin("rank");
   rank(trace.candidates, trace.taste, served, reads_history(model), options_);
   step.begin("verify");
@@ -126,7 +130,7 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
                         ? request.diversity.value_or(options_.diversity)
                         : request.diversity.value_or(0);
   trace.arm = fmt::format("{},diversity={:g}", trace.model, trace.diversity);
-  const auto chosen = balance(trace.candidates, request.k, trace.diversity, served);
+  const auto chosen = balance(trace.candidates, k, trace.diversity, served);
   step.begin("explain");
   TRY(trace.items, explain(chosen, trace.taste, served, model, request.explain));
   step.end();  // the time of the steps below cannot be in what they write

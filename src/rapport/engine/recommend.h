@@ -34,7 +34,7 @@ struct RecommendOptions {
   bool chat = true;                // answer "what should I watch tonight?" in chat
   std::int64_t max_items = 100;    // upper bound of a request's k
   std::int64_t candidates = 50;    // retrieved before ranking (PALR: 50)
-  std::int64_t history = 500;      // interactions of a user that count, the last ones
+  std::int64_t history = 500;      // items of a user's history that count, those met last
   double diversity = 0.3;          // of balance, in [0, 1]: 0 is none
   double favourite_weight = 1;     // of a favourite category, in standard deviations of the scores
   double interest_weight = 2;      // of the history's categories while popularity serves
@@ -59,9 +59,11 @@ struct RecommendationRequest {
   /// Item ids, oldest first, in place of what is kept of the user. An application's own, so that it
   /// is used for nobody in particular too; not for a user at degree 0 or 1.
   std::optional<std::vector<std::string>> history = {};
-  std::int64_t k = 10;
+  /// 10 unless told, or what max_items permits when that is less.
+  std::optional<std::int64_t> k = {};
   RecommendationFilters filters = {};
-  std::string query = {};                // "no horror, before 1990": see wishes.h
+  /// "no horror, before 1990": see wishes.h. Narrows what the filters let through.
+  std::string query = {};
   std::optional<double> diversity = {};  // in place of the configured one
   /// Also how far an item's score falls when one of the history is left out: one scoring more for
   /// each of the last ten.

@@ -44,13 +44,16 @@ Json history_used(const RecommendationTrace& trace) {
 std::string summary(const RecommendationTrace& trace) {
   const std::string ranked =
       fmt::format("ranked by {} over the catalogue {}", trace.model, trace.served->name());
+  const std::size_t count = trace.taste.history.size();
+  const std::string items =
+      fmt::format("{} {} of the history", count, count == 1 ? "item" : "items");
   if (!trace.permit.settings()) {
+    // Only a history that came with the request is read of nobody in particular.
+    if (count > 0) return fmt::format("The list rests on {} given, {}.", items, ranked);
     return fmt::format("This list is generic: {}; {}.", trace.permit.reason, ranked);
   }
   std::vector<std::string> grounds;
-  if (const std::size_t count = trace.taste.history.size(); count > 0) {
-    grounds.push_back(fmt::format("{} {} of the history", count, count == 1 ? "item" : "items"));
-  }
+  if (count > 0) grounds.push_back(items);
   if (!trace.taste.favourites.empty()) grounds.emplace_back("the favourite categories");
   if (!trace.taste.avoided.empty()) grounds.emplace_back("the avoided categories");
   if (grounds.empty()) {

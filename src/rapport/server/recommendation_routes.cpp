@@ -73,7 +73,7 @@ Result<engine::RecommendationRequest> read_request(const HttpRequest& request) {
   if (fields.any("history") != nullptr) {
     TRY(read.history, strings(fields, "history"));
   }
-  TRY(const auto k, fields.integer("k", 1, 1'000));
+  TRY(read.k, fields.integer("k", 1, 1'000));
   TRY(const Json* filters, fields.object("filters"));
   TRY(read.filters, read_filters(filters));
   TRY(const auto query, fields.string("query", kMaxQuery));
@@ -86,7 +86,6 @@ Result<engine::RecommendationRequest> read_request(const HttpRequest& request) {
   read.caller.body_user = user.value_or("");
   read.domain = domain ? *domain : std::string(request.header("x-rapport-domain"));
   TRY(read.degree, read_degree(request));
-  read.k = k.value_or(read.k);
   read.query = query.value_or("");
   read.explain = explain.value_or(false);
   return read;
