@@ -13,6 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 using Recommend = RecommendTest;
 using Ids = std::vector<std::string>;
@@ -96,6 +97,37 @@ TEST_F(Recommend, DegreeOneUsesSettingsAndWhatWasHiddenButNoHistory) {
   EXPECT_THAT(why["left_out"].dump(), HasSubstr("degree 1"));
 }
 
+TEST_F(Recommend, DegreeOneOffersNothingThatWasLikedOrRatedAndReadsNoTasteFromIt) {
+  did("sam", InteractionKind::kView, "8");
+  set("sam", {{"degree", 1}});
+  did("sam", InteractionKind::kLike, "1");
+  did("sam", InteractionKind::kRating, "4", 1);
+  const Recommendation list = listed_for("sam", 3);
+  EXPECT_EQ(list.model, "popularity");
+  EXPECT_THAT(ids(list), ElementsAre("9", "8", "2"));
+  EXPECT_THAT(explanation_of(list.id)["used"]["history"], IsEmpty());
+  RecommendationRequest request;
+  request.caller.body_user = "sam";
+  request.k = 2;
+  request.filters.include_seen = true;
+  EXPECT_THAT(ids(listed(request)), ElementsAre("1", "4"));
+  request.filters.include_seen = false;
+  request.degree = profile::Degree::kGeneric;
+  EXPECT_THAT(ids(listed(request)), ElementsAre("1", "4")) << "the same for everybody";
+}
+
+TEST_F(Recommend, WhatIsKnownIsLeftOutHoweverOftenAnotherItemWasMetSince) {
+  recommender_ = make({.history = 2, .diversity = 0});
+  for (const char* item : {"1", "4", "9"}) did("sam", InteractionKind::kView, item);
+  for (int i = 0; i < 5; ++i) did("sam", InteractionKind::kView, "2");
+  const Recommendation list = listed_for("sam", 12);
+  EXPECT_THAT(ids(list), UnorderedElementsAre("3", "5", "6", "7", "8", "10", "11", "12"));
+  const Json history = explanation_of(list.id)["used"]["history"];
+  ASSERT_EQ(history.size(), 2u) << "the limit is of items";
+  EXPECT_EQ(history[0]["title"], "Fargo");
+  EXPECT_EQ(history[1]["title"], "Alien");
+}
+
 TEST_F(Recommend, AHistoryOfTheRequestServesNobodyInParticularAndLeavesNothingOfItBehind) {
   RecommendationRequest request;
   request.history = Ids{"2", "12"};
@@ -128,6 +160,33 @@ TEST_F(Recommend, WhatWasRatedLowIsKnownButNoInterest) {
   did("sam", InteractionKind::kLike, "12");
   EXPECT_EQ(explanation_of(listed_for("sam").id)["used"]["history"].size(), 2u)
       << "the newest opinion counts";
+}
+
+TEST_F(Recommend, WhatWasHiddenIsNoInterestUntilItIsLikedAnew) {
+  did("sam", InteractionKind::kClick, "2");
+  did("sam", InteractionKind::kLike, "12");
+  did("sam", InteractionKind::kPurchase, "12");
+  did("sam", InteractionKind::kHide, "12");
+  did("sam", InteractionKind::kView, "12");
+  EXPECT_EQ(explanation_of(listed_for("sam").id)["used"]["history"].size(), 1u);
+  did("sam", InteractionKind::kLike, "12");
+  EXPECT_EQ(explanation_of(listed_for("sam").id)["used"]["history"].size(), 2u);
+}
+
+TEST_F(Recommend, WhatWasHiddenTwiceIsTakenBackAtOnce) {
+  did("sam", InteractionKind::kHide, "8");
+  did("sam", InteractionKind::kHide, "8");
+  const auto hides = interactions_.history("default", "sam", {});
+  ASSERT_EQ(hides->size(), 1u);
+  ASSERT_TRUE(interactions_.forget("default", "sam", hides->front().id));
+  EXPECT_THAT(ids(listed_for("sam")), Contains("8"));
+}
+
+TEST_F(Recommend, AListHasTenItemsUnlessToldOrWhatIsPermittedWhenThatIsLess) {
+  EXPECT_EQ(listed({}).items.size(), 10u);
+  recommender_ = make({.max_items = 3});
+  EXPECT_EQ(listed({}).items.size(), 3u);
+  EXPECT_EQ(refused({.k = 4}).param, "k");
 }
 
 TEST_F(Recommend, FiltersAndWishesBothHold) {

@@ -54,7 +54,9 @@ Result<std::vector<engine::RecommendedItem>> recommend(const RecommendCommand& c
                                                        const engine::ServedCatalogue& served) {
   const engine::RecommendOptions options;
   std::vector<engine::LeftOut> left_out;
-  TRY(const engine::Taste taste, engine::taste_of_given(history, served));
+  TRY(const engine::Taste taste,
+      engine::taste_of_given(history, served,
+                             "its ids are those of the files that it was prepared from"));
   TRY(const auto allowed, engine::Allowed::create({}, taste, served, options.domain));
   const retrieval::Retriever& model = served.model();
   TRY(auto candidates,
@@ -94,9 +96,8 @@ Result<void> run(Context& context, const RecommendCommand& command) {
     return {};
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
-    context.out << fmt::format("{:>3}. {:<10} {:>9.4f}  {}{}\n", i + 1, items[i].id, items[i].score,
-                               items[i].title,
-                               items[i].year ? fmt::format(" ({})", *items[i].year) : "");
+    context.out << fmt::format("{:>3}. {:<10} {:>9.4f}  {}\n", i + 1, items[i].id, items[i].score,
+                               engine::title_and_year(items[i]));
     if (!command.explain) continue;
     for (const engine::Reason& reason : items[i].reasons) {
       context.out << fmt::format("{:27}it {}\n", "", reason.text);

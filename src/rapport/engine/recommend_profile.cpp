@@ -25,7 +25,7 @@ int weight(InteractionKind kind) {
     case InteractionKind::kPurchase: return 2;
     case InteractionKind::kRating: return 3;
     case InteractionKind::kLike: return 4;
-    case InteractionKind::kHide: return 5;
+    case InteractionKind::kHide: break;  // an opinion only: nothing that was done with an item
   }
   return 0;
 }
@@ -56,22 +56,21 @@ void read_interactions(const std::vector<store::Interaction>& recent, const Serv
   std::vector<HistoryItem> newest_first;
   std::int64_t unknown = 0;
   for (auto each = recent.rbegin(); each != recent.rend(); ++each) {
-    if (each->kind == InteractionKind::kHide) continue;
     const auto item = served.catalogue().find(each->item);
     if (!item) {
       ++unknown;
       continue;
     }
+    const bool against =
+        each->kind == InteractionKind::kHide ||
+        (each->kind == InteractionKind::kRating && each->value.value_or(kLikedFrom) < kLikedFrom);
     const bool opinion =
-        each->kind == InteractionKind::kLike || each->kind == InteractionKind::kRating;
-    if (opinion && judged.insert(*item).second && each->kind == InteractionKind::kRating &&
-        each->value.value_or(kLikedFrom) < kLikedFrom) {
-      disliked.insert(*item);
-    }
+        against || each->kind == InteractionKind::kLike || each->kind == InteractionKind::kRating;
+    if (opinion && judged.insert(*item).second && against) disliked.insert(*item);
+    if (each->kind == InteractionKind::kHide) continue;
     const auto [at, fresh] = place.try_emplace(*item, newest_first.size());
     if (fresh) {
       newest_first.push_back({*item, each->kind, each->value, each->id});
-      taste.seen.push_back(*item);
     } else if (HistoryItem& known = newest_first[at->second];
                weight(each->kind) > weight(known.kind)) {
       known = {*item, each->kind, each->value, each->id};
@@ -126,20 +125,31 @@ void read_given(const std::vector<data::ItemIndex>& given, Taste& taste) {
 }
 
 Result<std::vector<data::ItemIndex>> find_items(const std::vector<std::string>& ids,
-                                                const ServedCatalogue& served) {
+                                                const ServedCatalogue& served,
+                                                std::string_view remedy = kListItems) {
   std::vector<data::ItemIndex> items;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    TRY(const data::ItemIndex item, served.require(ids[i], fmt::format("history[{}]", i)));
+    TRY(const data::ItemIndex item, served.require(ids[i], fmt::format("history[{}]", i), remedy));
     items.push_back(item);
+  }
+  return items;
+}
+
+// Those that the catalogue still has.
+std::vector<data::ItemIndex> known_items(const std::unordered_set<std::string>& ids,
+                                         const ServedCatalogue& served) {
+  std::vector<data::ItemIndex> items;
+  for (const std::string& id : ids) {
+    if (const auto item = served.catalogue().find(id)) items.push_back(*item);
   }
   return items;
 }
 
 }  // namespace
 
-Result<Taste> taste_of_given(const std::vector<std::string>& history,
-                             const ServedCatalogue& served) {
-  TRY(const auto items, find_items(history, served));
+Result<Taste> taste_of_given(const std::vector<std::string>& history, const ServedCatalogue& served,
+                             std::string_view remedy) {
+  TRY(const auto items, find_items(history, served, remedy));
   Taste taste;
   read_given(items, taste);
   complete(taste, served);
@@ -159,9 +169,7 @@ Result<Taste> taste_of(const Permit& permit, const Identity& who,
     taste.avoided =
         categories_of(preferences.avoided_categories, "avoided_categories", served, left_out);
     TRY(kept, store.item_history(who.user, served.name(), permit.profile() ? options.history : 0));
-    for (const std::string& id : kept.hidden) {
-      if (const auto item = served.catalogue().find(id)) taste.hidden.push_back(*item);
-    }
+    taste.hidden = known_items(kept.hidden, served);
   }
   // Of nobody in particular the application's own history is the request's content, as messages
   // are; a user's degree holds for both.
@@ -173,6 +181,11 @@ Result<Taste> taste_of(const Permit& permit, const Identity& who,
     read_given(given, taste);
   } else if (permit.profile()) {
     read_interactions(kept.recent, served, taste, left_out);
+    taste.seen = known_items(kept.known, served);
+  } else {
+    // At degree 1 what a user said of items is kept: no taste is read from it, but they need not be
+    // told of them again.
+    taste.seen = known_items(kept.judged, served);
   }
   if (!may_read && (request.history || permit.settings())) {
     left_out.push_back(

@@ -30,7 +30,7 @@ struct Interest {
 struct Taste {
   std::vector<HistoryItem> history;       // liked or looked at: oldest first, each item once
   std::vector<data::ItemIndex> sequence;  // the items of the same: what the model reads
-  std::vector<data::ItemIndex> seen;      // all they interacted with
+  std::vector<data::ItemIndex> seen;      // all they know, as far as the permit tells
   std::vector<data::ItemIndex> hidden;
   std::vector<CategoryIndex> favourites;  // settings
   std::vector<CategoryIndex> avoided;
@@ -86,15 +86,17 @@ struct RecommendationTrace {
   base::UnixMillis created = 0;
 };
 
-/// Step 3. Settings from degree 1, and what was hidden; the history from degree 2.
+/// Step 3. Settings from degree 1, and what was hidden, liked or rated, so that it is not offered
+/// again; taste is read from the history, from degree 2.
 Result<Taste> taste_of(const Permit& permit, const Identity& who,
                        const RecommendationRequest& request, const profile::Settings& settings,
                        const ServedCatalogue& served, store::Store& store,
                        const RecommendOptions& options, std::vector<LeftOut>& left_out);
 
-/// Of a history of item ids, oldest first. Errors: kInvalidArgument naming an unknown one.
-Result<Taste> taste_of_given(const std::vector<std::string>& history,
-                             const ServedCatalogue& served);
+/// Of a history of item ids, oldest first. Errors: kInvalidArgument naming an unknown one, with
+/// `remedy` where no other comes near.
+Result<Taste> taste_of_given(const std::vector<std::string>& history, const ServedCatalogue& served,
+                             std::string_view remedy);
 
 /// Step 4. The model's best `options.candidates` of what is allowed, and, so that a setting or an
 /// interest has something to choose from, the best few of each favourite category (and of the

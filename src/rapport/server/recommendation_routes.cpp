@@ -134,9 +134,10 @@ void add_recommendation_routes(Router& router, const Services& services) {
             .tag = "Recommendations",
             .summary = "Items of the catalogue for a user, or for a history",
             .description =
-                "Best first, never one that the user hid, and none that they know already unless "
-                "asked for. The user is named by the key, x-rapport-user or `user`. Why each is "
-                "there: `explain`, or the explanation of the recommendation's id.",
+                "Best first. At degree 0 the same for everybody; from degree 1 never one that the "
+                "user hid, and unless asked for none that they liked or rated; from degree 2 none "
+                "that they know already. The user is named by the key, x-rapport-user or `user`. "
+                "Why each is there: `explain`, or the explanation of the recommendation's id.",
             .parameters = {{ParameterPlace::kHeader, "x-rapport-user",
                             "The application's own name of the user."},
                            {ParameterPlace::kHeader, "x-rapport-domain",
