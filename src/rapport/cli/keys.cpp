@@ -58,7 +58,9 @@ Result<void> list(Context& context) {
                                key.user_name.empty() ? "" : "user " + key.user_name + "  ",
                                key.revoked ? "revoked " + base::iso8601(*key.revoked) : "");
   }
-  if (keys.empty()) context.out << "no keys: programs of this machine need none, unless server.require_keys is true\n";
+  if (keys.empty())
+    context.out
+        << "no keys: programs of this machine need none, unless server.require_keys is true\n";
   return {};
 }
 

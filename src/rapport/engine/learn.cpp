@@ -9,7 +9,8 @@ namespace {
 
 Json signals(const std::string& message, base::UnixMillis when) {
   return {{"words", base::words(message).size()},
-          {"characters", message.size()},
+          {"characters",
+           std::ranges::count_if(message, [](char byte) { return (byte & 0xC0) != 0x80; })},
           {"question", message.find('?') != std::string::npos},
           {"hour", when / 3'600'000 % 24}};
 }

@@ -29,7 +29,8 @@ std::vector<Candidate> balance(const std::vector<Candidate>& candidates, std::in
       if (taken[i]) continue;
       const double relevance = (candidates[i].fused - low) / width;
       const double value = (1 - diversity) * relevance - diversity * nearest[i];
-      if (value > best_value) {
+      // The first is taken even if its value is no number: something has to be.
+      if (best == candidates.size() || value > best_value) {
         best = i;
         best_value = value;
       }
