@@ -54,13 +54,14 @@ def run(options, name, seed):
     if not (data / "dataset.json").exists():
         rapport("data", "prepare", "--format", "sequences", "--interactions", options.folder / DATA[name], "--output", data)
     model = WORK / label
+    built = commit()  # of what trains; by the end, the checkout may be further
     settings = [word for setting in options.set for word in ("--set", setting)]
     trained = rapport("train", "--data", data, "--model", options.model, "--output", model, "--seed", seed, "--resume",
                       *settings)
     document = {
         "model": options.model, "data": name, "label": options.label, "seed": seed, "options": trained["options"],
         "epochs": trained["report"].get("epochs"), "best_epoch": trained["report"].get("best_epoch"),
-        "training_seconds": trained["report"].get("seconds"), "machine": machine(), "commit": commit(),
+        "training_seconds": trained["report"].get("seconds"), "machine": machine(), "commit": built,
         **{split: rapport("evaluate", "--data", data, "--model", model, "--split", split)
            for split in ("validation", "test")},
     }
