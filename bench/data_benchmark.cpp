@@ -106,7 +106,8 @@ int main(int argc, char** argv) {
            .users = movies / "users.dat"},
           folder, figures);
   measure("beauty sequences", Format::kSequences,
-          {.interactions = beauty / "sequences.txt.gz", .items = beauty / "items.tsv.gz"}, folder);
+          {.interactions = beauty / "sequences.txt.gz", .items = beauty / "items.tsv.gz"}, folder,
+          figures);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   figures.add("peak memory of all", static_cast<double>(usage.ru_maxrss) / 1024, "MiB");
