@@ -1,4 +1,5 @@
-// The numerics that training and inference share: plain loops over rows of floats and OpenBLAS.
+// The numerics that training and inference share: plain loops over rows of floats, and products
+// (narrow_product.h).
 //
 // All matrices are row-major; `stride` is floats from one row to the next. Nothing here allocates,
 // throws or starts a thread: callers split the work and bring the scratch memory.
@@ -9,19 +10,6 @@
 #include <span>
 
 namespace rapport::retrieval {
-
-/// OpenBLAS would start threads of its own inside each product; ours split rows instead, which
-/// keeps a whole step on one core's cache and waits once a step, not once a product. Idempotent.
-void use_one_blas_thread();
-
-/// C[m × n] = alpha · op(A) · op(B) + beta · C, op transposing where asked.
-struct Product {
-  std::int64_t m = 0, n = 0, k = 0;
-  bool transpose_a = false, transpose_b = false;
-  float alpha = 1, beta = 0;
-};
-void multiply(const Product& product, const float* a, std::int64_t stride_a, const float* b,
-              std::int64_t stride_b, float* c, std::int64_t stride_c);
 
 /// The largest of `count` values, -inf when there are none.
 float largest(const float* values, std::int64_t count);
@@ -52,10 +40,10 @@ void add_with_dropout(const Dropout& dropout, std::int64_t count, const float* r
 /// Causal self-attention of one head over one sequence of `length` rows: query, key and value are
 /// [length × width]. In front of them stand `padding` more keys and values that are all alike: what
 /// a batch padded on the left would have there, at the cost of one. `probabilities` [length ×
-/// length] receives the softmax's shares of the sequence's own keys before dropout (zero above the
-/// diagonal), for the backward pass; `scratch` holds attention_scratch floats. The padding's share
-/// is never dropped: that of so many alike would hardly vary. Source: Vaswani et al. 2017, section
-/// 3.2.1; the padding as in Kang & McAuley 2018.
+/// attention_stride(length)] receives the softmax's shares of the sequence's own keys before
+/// dropout (zero above the diagonal), for the backward pass; `scratch` holds attention_scratch
+/// floats. The padding's share is never dropped: that of so many alike would hardly vary. Source:
+/// Vaswani et al. 2017, section 3.2.1; the padding as in Kang & McAuley 2018.
 struct AttentionHead {
   const float* query = nullptr;
   const float* key = nullptr;
@@ -68,10 +56,12 @@ struct AttentionHead {
   Dropout dropout = {};
   std::uint32_t first_element = 0;  // of the probabilities in the dropout's numbering
 };
-std::size_t attention_scratch(std::int64_t length);
+/// Floats from one row of probabilities to the next: whole vectors.
+std::int64_t attention_stride(std::int64_t length);
+std::size_t attention_scratch(std::int64_t length, std::int64_t width);
 void attention_forward(const AttentionHead& head, float* out, std::int64_t stride_out,
                        float* probabilities, float* scratch);
-/// The same for the newest row only, without dropout: `out` [width].
+/// The same for the newest row only, without dropout: `out` [width], `scratch` [length].
 void attend_last(const AttentionHead& head, float* out, float* scratch);
 /// Those of query, key and value are written, with the head's strides; the padding's are added to.
 struct AttentionGradients {
@@ -84,21 +74,6 @@ struct AttentionGradients {
 void attention_backward(const AttentionHead& head, const float* probabilities,
                         const float* out_gradient, std::int64_t stride_out,
                         const AttentionGradients& gradients, float* scratch);
-
-/// Softmax cross-entropy against the whole catalogue, in chunks of rows, gradients in the same
-/// pass: the [rows × items] logits never exist, and nothing is computed twice.
-struct CrossEntropy {
-  std::int64_t rows = 0, items = 0, width = 0;
-  float scale = 1;  // of the gradients: 1 / positions of the batch for a mean loss
-};
-/// Rows taken at a time: as many as keep their logits near the core, some 4 MB.
-std::int64_t cross_entropy_chunk(std::int64_t items);
-/// Returns the sum over rows of -log softmax(hidden · embeddingᵀ)[target]. `hidden_gradient`
-/// [rows × width] is written, `embedding_gradient` [items × width] added to; `scratch` holds
-/// cross_entropy_chunk(items) × items floats.
-double cross_entropy(const CrossEntropy& problem, const float* hidden, const float* embedding,
-                     const std::int32_t* targets, float* hidden_gradient, float* embedding_gradient,
-                     float* scratch);
 
 /// One step of Adam on `count` parameters; L2 `weight_decay` joins the gradient, as in the paper's
 /// original form. Source: Kingma & Ba 2015.

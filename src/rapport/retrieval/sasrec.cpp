@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/narrow_product.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -117,9 +118,10 @@ Sasrec::Sasrec(const SasrecShape& shape, std::vector<float> weights)
     : Retriever(shape.items),
       shape_(shape),
       layout_(sasrec_weights(shape)),
-      weights_(std::move(weights)) {
+      weights_(std::move(weights)),
+      panels_(shape.items, shape.dimension) {
   assert(weights_.size() == static_cast<std::size_t>(layout_.total));
-  use_one_blas_thread();
+  panels_.fill(at(layout_.item_embedding), 0, panels_.count());
 }
 
 Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
@@ -143,12 +145,16 @@ void Sasrec::do_save(base::SafetensorsWriter& writer) const {
 void Sasrec::do_score(std::span<const Query> queries, std::span<float> scores) const {
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(shape_.dimension));
   encode(queries, hidden);
-  multiply({.m = static_cast<std::int64_t>(queries.size()),
-            .n = shape_.items,
-            .k = shape_.dimension,
-            .transpose_b = true},
-           hidden.data(), shape_.dimension, at(layout_.item_embedding), shape_.dimension,
-           scores.data(), shape_.items);
+  for (std::int64_t panel = 0; panel < panels_.count(); ++panel) {
+    multiply_narrow({.m = static_cast<std::int64_t>(queries.size()),
+                     .n = panels_.items_of(panel),
+                     .k = shape_.dimension,
+                     .row_stride = shape_.dimension,
+                     .stride_b = ItemPanels::kItems,
+                     .stride_c = shape_.items},
+                    hidden.data(), panels_.panel(panel),
+                    scores.data() + panel * ItemPanels::kItems);
+  }
 }
 
 void Sasrec::encode(std::span<const Query> queries, std::span<float> hidden) const {
@@ -193,20 +199,30 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
   for (std::int64_t s = 0; s < n; ++s)
     longest = std::max(longest, batch.offsets[static_cast<std::size_t>(s) + 1] -
                                     batch.offsets[static_cast<std::size_t>(s)]);
-  std::vector<float> probabilities = floats(longest, longest);
-  std::vector<float> scratch(attention_scratch(longest));
+  std::vector<float> probabilities = floats(longest, attention_stride(longest));
   const std::int64_t width = d / shape_.heads;
+  std::vector<float> scratch(attention_scratch(longest, width));
 
+  // out[rows × width_out] = in · weight, in [rows × d]; or added to it.
+  const auto linear = [&](const std::vector<float>& in, std::int64_t rows, std::int64_t weight,
+                          std::int64_t width_out, std::vector<float>& out, bool add = false) {
+    multiply_narrow({.m = rows,
+                     .n = width_out,
+                     .k = d,
+                     .row_stride = d,
+                     .stride_b = width_out,
+                     .stride_c = width_out,
+                     .add = add},
+                    in.data(), at(weight), out.data());
+  };
   for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
     const SasrecBlock& block = layout_.blocks[b];
     const bool last = b + 1 == layout_.blocks.size();
     layer_norm(h.data(), size, d, at(block.attention_norm_weight), at(block.attention_norm_bias),
                kSasrecNormEpsilon, normed.data());
-    multiply({.m = size, .n = d, .k = d}, normed.data(), d, at(block.query_weight), d, query.data(),
-             d);
+    linear(normed, size, block.query_weight, d, query);
     add_bias(query.data(), size, d, at(block.query_bias));
-    multiply({.m = size, .n = 2 * d, .k = d}, h.data(), d, at(block.key_value_weight), 2 * d,
-             key_value.data(), 2 * d);
+    linear(h, size, block.key_value_weight, 2 * d, key_value);
     add_bias(key_value.data(), size, 2 * d, at(block.key_value_bias));
 
     const std::int64_t rows = last ? n : size;
@@ -240,16 +256,13 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
     }
     if (!last) residual.swap(h);
     // residual += attended · output; then the feed-forward on top of what it normalised.
-    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.output_weight), d,
-             residual.data(), d);
+    linear(attended, rows, block.output_weight, d, residual, /*add=*/true);
     add_bias(residual.data(), rows, d, at(block.output_bias));
     layer_norm(residual.data(), rows, d, at(block.feed_forward_norm_weight),
                at(block.feed_forward_norm_bias), kSasrecNormEpsilon, normed.data());
-    multiply({.m = rows, .n = d, .k = d}, normed.data(), d, at(block.inner_weight), d,
-             attended.data(), d);
+    linear(normed, rows, block.inner_weight, d, attended);
     add_bias_relu(attended.data(), rows, d, at(block.inner_bias));
-    multiply({.m = rows, .n = d, .k = d, .beta = 1}, attended.data(), d, at(block.outer_weight), d,
-             normed.data(), d);
+    linear(attended, rows, block.outer_weight, d, normed, /*add=*/true);
     add_bias(normed.data(), rows, d, at(block.outer_bias));
     h.swap(normed);
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "rapport/base/safetensors.h"
+#include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/retriever.h"
 
 namespace rapport::retrieval {
@@ -105,6 +106,7 @@ class Sasrec final : public Retriever {
   SasrecShape shape_;
   SasrecWeights layout_;
   std::vector<float> weights_;
+  ItemPanels panels_;  // of the item embedding, for the scores
 };
 
 }  // namespace rapport::retrieval

@@ -24,14 +24,22 @@ TrainingBatch batch_of(const ReferenceModel& reference) {
   return batch;
 }
 
+ItemPanels panels_of(const SasrecShape& shape, std::span<const float> weights) {
+  ItemPanels panels(shape.items, shape.dimension);
+  panels.fill(weights.data() + sasrec_weights(shape).item_embedding, 0, panels.count());
+  return panels;
+}
+
 TEST(SasrecGradient, AgreesWithNumPy) {
   for (const ReferenceModel& reference : reference_models()) {
     const TrainingBatch batch = batch_of(reference);
     const auto positions = static_cast<double>(batch.sequences.size());
     std::vector<float> gradients(reference.weights.size());
     SasrecGradient gradient(reference.shape, /*dropout=*/0);
-    const double loss = gradient.add(batch, reference.weights, static_cast<float>(1 / positions),
-                                     /*key=*/0, gradients);
+    const double loss =
+        gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights),
+                     static_cast<float>(1 / positions),
+                     /*key=*/0, gradients);
     EXPECT_NEAR(loss / positions / reference.loss, 1, 1e-5) << reference.name;
     for (const WeightPlace& place : sasrec_weights(reference.shape).places) {
       const auto part = [&](const std::vector<float>& all) {
@@ -143,7 +151,8 @@ TEST(SasrecGradient, PackedEqualsPaddedLossAndGradients) {
     }
     std::vector<float> packed(weights.size());
     SasrecGradient gradient(shape, /*dropout=*/0);
-    const double loss = gradient.add(batch, weights, /*scale=*/1, /*key=*/0, packed);
+    const double loss =
+        gradient.add(batch, weights, panels_of(shape, weights), /*scale=*/1, /*key=*/0, packed);
 
     Padded padded{shape,
                   torch::from_blob(weights.data(), {static_cast<std::int64_t>(weights.size())})
@@ -177,7 +186,7 @@ TEST(SasrecGradient, PredictsWhatInferenceScores) {
     sequence.push_back(target);
     TrainingBatch batch;
     batch.add(sequence, shape.max_length);
-    return gradient.add(batch, weights, 1, /*key=*/0, unused);
+    return gradient.add(batch, weights, panels_of(shape, weights), 1, /*key=*/0, unused);
   };
   for (const data::ItemIndex target : {2, 17, 29})
     EXPECT_NEAR(loss(0) - loss(target), scores[static_cast<std::size_t>(target)] - scores[0], 1e-4);
@@ -190,7 +199,8 @@ TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutToo) {
   const TrainingBatch batch = batch_of(reference);
   SasrecGradient gradient(reference.shape, /*dropout=*/0.3);
   std::vector<float> slope(reference.weights.size()), unused(slope.size());
-  gradient.add(batch, reference.weights, 1, /*key=*/5, slope);
+  gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
+               /*key=*/5, slope);
   double squares = 0;
   for (const float g : slope) squares += static_cast<double>(g) * g;
   constexpr double kStep = 1e-3;
@@ -198,11 +208,13 @@ TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutToo) {
     std::vector<float> weights = reference.weights;
     for (std::size_t i = 0; i < weights.size(); ++i)
       weights[i] += static_cast<float>(sign * kStep / std::sqrt(squares) * slope[i]);
-    return gradient.add(batch, weights, 1, /*key=*/5, unused);
+    return gradient.add(batch, weights, panels_of(reference.shape, weights), 1, /*key=*/5, unused);
   };
   EXPECT_NEAR((moved(1) - moved(-1)) / (2 * kStep) / std::sqrt(squares), 1, 0.02);
-  EXPECT_NE(gradient.add(batch, reference.weights, 1, 5, unused),
-            gradient.add(batch, reference.weights, 1, 6, unused));
+  EXPECT_NE(gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
+                         5, unused),
+            gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
+                         6, unused));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "rapport/retrieval/narrow_product.h"
+
 namespace rapport::retrieval {
 namespace {
 
@@ -54,6 +56,54 @@ struct AddDroppedFunction : torch::autograd::Function<AddDroppedFunction> {
   }
 };
 
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const Tensor& bias) {
+    context->save_for_backward({x, weight});
+    const std::int64_t rows = x.size(0), in = weight.size(0), out = weight.size(1);
+    Tensor result = torch::empty({rows, out});
+    float* const y = result.data_ptr<float>();
+    for (std::int64_t row = 0; row < rows; ++row)
+      std::copy_n(bias.data_ptr<float>(), out, y + row * out);
+    multiply_narrow({.m = rows,
+                     .n = out,
+                     .k = in,
+                     .row_stride = in,
+                     .stride_b = out,
+                     .stride_c = out,
+                     .add = true},
+                    x.data_ptr<float>(), weight.data_ptr<float>(), y);
+    return result;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], transposed = saved[1].t().contiguous();
+    const Tensor gradient = gradients[0].contiguous();
+    const std::int64_t rows = x.size(0), in = x.size(1), out = gradient.size(1);
+    Tensor x_gradient = torch::empty_like(x), weight_gradient = torch::zeros({in, out});
+    // As many rows at a time as stay in the first caches for all tiles of the weight's gradient.
+    constexpr std::int64_t kRows = 128;
+    for (std::int64_t begin = 0; begin < rows; begin += kRows) {
+      const std::int64_t count = std::min(kRows, rows - begin);
+      const float* const g = gradient.data_ptr<float>() + begin * out;
+      multiply_narrow(
+          {.m = count, .n = in, .k = out, .row_stride = out, .stride_b = in, .stride_c = in}, g,
+          transposed.data_ptr<float>(), x_gradient.data_ptr<float>() + begin * in);
+      multiply_narrow({.m = in,
+                       .n = out,
+                       .k = count,
+                       .row_stride = 1,
+                       .column_stride = in,
+                       .stride_b = out,
+                       .stride_c = out,
+                       .add = true},
+                      x.data_ptr<float>() + begin * in, g, weight_gradient.data_ptr<float>());
+    }
+    return {x_gradient, weight_gradient, gradient.sum(0)};
+  }
+};
+
 /// What the attention reads, [positions × …], sequences end to end.
 struct AttentionInputs {
   Tensor query, key_value, padding, offsets;
@@ -87,20 +137,21 @@ void each_head(const AttentionInputs& inputs, const Dropout& dropout, const Visi
                           .dropout = dropout,
                           .first_element = static_cast<std::uint32_t>(element)},
             element, begin, column);
-      element += length * length;
+      element += length * attention_stride(length);
     }
   }
 }
 
-std::pair<std::int64_t, std::int64_t> longest_and_squares(const Tensor& offsets) {
+/// The longest sequence, and how many probabilities a head of all of them has.
+std::pair<std::int64_t, std::int64_t> extents(const Tensor& offsets) {
   const std::int64_t* const begins = offsets.data_ptr<std::int64_t>();
-  std::int64_t longest = 0, squares = 0;
+  std::int64_t longest = 0, probabilities = 0;
   for (std::int64_t sequence = 0; sequence + 1 < offsets.numel(); ++sequence) {
     const std::int64_t length = begins[sequence + 1] - begins[sequence];
     longest = std::max(longest, length);
-    squares += length * length;
+    probabilities += length * attention_stride(length);
   }
-  return {longest, squares};
+  return {longest, probabilities};
 }
 
 struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFunction> {
@@ -108,12 +159,12 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
                         const Tensor& padding, const Tensor& offsets, std::int64_t padded_length,
                         std::int64_t heads, const Dropout& dropout) {
     const std::int64_t d = query.size(1);
-    const auto [longest, squares] = longest_and_squares(offsets);
-    const Tensor probabilities = torch::empty({squares * heads});
+    const auto [longest, elements] = extents(offsets);
+    const Tensor probabilities = torch::empty({elements * heads});
     Tensor out = torch::empty({query.size(0), d});
     float* const p = probabilities.data_ptr<float>();
     float* const o = out.data_ptr<float>();
-    std::vector<float> scratch(attention_scratch(longest));
+    std::vector<float> scratch(attention_scratch(longest, d / heads));
     each_head({query, key_value, padding, offsets, padded_length, heads}, dropout,
               [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
                   std::int64_t column) {
@@ -144,7 +195,7 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
     float* const queries = query_gradient.data_ptr<float>();
     float* const keys = key_value_gradient.data_ptr<float>();
     float* const padding = padding_gradient.data_ptr<float>();
-    std::vector<float> scratch(attention_scratch(longest_and_squares(inputs.offsets).first));
+    std::vector<float> scratch(attention_scratch(extents(inputs.offsets).first, d / inputs.heads));
     each_head(inputs, kept_dropout(context),
               [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
                   std::int64_t column) {
@@ -166,6 +217,10 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
 
 Tensor dropped(const Tensor& x, const Dropout& dropout) {
   return dropout.probability > 0 ? DropoutFunction::apply(x, dropout) : x;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return LinearFunction::apply(x, weight, bias);
 }
 
 Tensor add_dropped(const Tensor& residual, const Tensor& x, const Dropout& dropout) {

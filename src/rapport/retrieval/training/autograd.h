@@ -10,6 +10,10 @@ namespace rapport::retrieval {
 /// x with a share of its elements dropped and the rest scaled up.
 torch::Tensor dropped(const torch::Tensor& x, const Dropout& dropout);
 
+/// x [rows × in] · weight [in × out] + bias [out].
+torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
+                     const torch::Tensor& bias);
+
 /// residual + dropped(x): one pass instead of three.
 torch::Tensor add_dropped(const torch::Tensor& residual, const torch::Tensor& x,
                           const Dropout& dropout);

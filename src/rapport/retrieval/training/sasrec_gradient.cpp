@@ -67,12 +67,11 @@ SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout)
     : shape_(shape),
       layout_(sasrec_weights(shape)),
       dropout_(static_cast<float>(dropout)),
-      scratch_(static_cast<std::size_t>(cross_entropy_chunk(shape.items) * shape.items)) {
-  use_one_blas_thread();
-}
+      loss_(shape.items, shape.dimension) {}
 
-double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> weights, float scale,
-                           std::uint64_t key, std::span<float> gradients) {
+double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> weights,
+                           const ItemPanels& panels, float scale, std::uint64_t key,
+                           std::span<float> gradients) {
   const std::int64_t d = shape_.dimension, size = batch.sequences.size();
   if (size == 0) return 0;
   Keys keys(key);
@@ -99,33 +98,37 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
     return torch::layer_norm(x, {d}, leaves.vector(weight), leaves.vector(bias),
                              static_cast<double>(kSasrecNormEpsilon));
   };
-  const auto linear = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
-    return torch::addmm(leaves.vector(bias), x, leaves.matrix(weight, d));
+  const auto square = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
+    return linear(x, leaves.matrix(weight, d), leaves.vector(bias));
   };
 
   Tensor h = dropped(embedded, dropout());
   for (const SasrecBlock& block : layout_.blocks) {
     const Tensor a = norm(h, block.attention_norm_weight, block.attention_norm_bias);
-    const Tensor query = linear(a, block.query_weight, block.query_bias);
+    const Tensor query = square(a, block.query_weight, block.query_bias);
     const Tensor key_value_bias = leaves.vector(block.key_value_bias, 2 * d);
     const Tensor key_value =
-        torch::addmm(key_value_bias, h, leaves.matrix(block.key_value_weight, 2 * d));
+        linear(h, leaves.matrix(block.key_value_weight, 2 * d), key_value_bias);
     // Padding is zero before the linear layer, so its keys and values are the biases.
     const Tensor attended = packed_attention(query, key_value, key_value_bias, offsets,
                                              shape_.max_length, shape_.heads, dropout());
-    h = h + linear(attended, block.output_weight, block.output_bias);
+    h = h + square(attended, block.output_weight, block.output_bias);
     const Tensor f = norm(h, block.feed_forward_norm_weight, block.feed_forward_norm_bias);
     const Tensor inner =
-        dropped(torch::relu(linear(f, block.inner_weight, block.inner_bias)), dropout());
-    h = add_dropped(f, linear(inner, block.outer_weight, block.outer_bias), dropout());
+        dropped(torch::relu(square(f, block.inner_weight, block.inner_bias)), dropout());
+    h = add_dropped(f, square(inner, block.outer_weight, block.outer_bias), dropout());
   }
   h = norm(h, layout_.final_norm_weight, layout_.final_norm_bias);
 
   const Tensor hidden_gradient = torch::empty({size, d});
-  const double loss = cross_entropy(
-      {.rows = size, .items = shape_.items, .width = d, .scale = scale}, h.data_ptr<float>(), items,
-      batch.targets.data(), hidden_gradient.data_ptr<float>(),
-      gradients.data() + layout_.item_embedding, scratch_.data());
+  const double loss = loss_.add({.embedding = items,
+                                 .panels = panels,
+                                 .rows = size,
+                                 .hidden = h.data_ptr<float>(),
+                                 .targets = batch.targets.data(),
+                                 .scale = scale,
+                                 .hidden_gradient = hidden_gradient.data_ptr<float>(),
+                                 .embedding_gradient = gradients.data() + layout_.item_embedding});
   h.backward(hidden_gradient);
 
   const float* const g = embedded.grad().data_ptr<float>();

@@ -2,17 +2,18 @@
 // where the time goes.
 //
 //   SasrecGradient gradient(shape, dropout);
-//   const double loss = gradient.add(batch, weights, scale, key, gradients);
+//   const double loss = gradient.add(batch, weights, panels, scale, key, gradients);
 //
 // What is different from the textbook's padded batch: sequences lie end to end, so that no
 // position is wasted; attention runs per sequence on the part below the diagonal; the [positions ×
-// items] logits are never materialised (kernels.h: cross_entropy).
+// items] logits are never materialised (cross_entropy.h).
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/sasrec.h"
 
 namespace rapport::retrieval {
@@ -33,15 +34,16 @@ class SasrecGradient {
   SasrecGradient(const SasrecShape& shape, double dropout);
 
   /// The sum of the losses over the batch's positions; `gradients` [weights] += scale × the
-  /// gradient of that sum. `key` determines what the dropouts drop.
-  double add(const TrainingBatch& batch, std::span<const float> weights, float scale,
-             std::uint64_t key, std::span<float> gradients);
+  /// gradient of that sum. `panels` hold the item embedding of `weights`; `key` determines what the
+  /// dropouts drop.
+  double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
+             float scale, std::uint64_t key, std::span<float> gradients);
 
  private:
   SasrecShape shape_;
   SasrecWeights layout_;
   float dropout_;
-  std::vector<float> scratch_;  // of the cross-entropy
+  CrossEntropy loss_;
 };
 
 }  // namespace rapport::retrieval

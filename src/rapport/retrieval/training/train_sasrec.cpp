@@ -24,7 +24,7 @@ namespace {
 
 /// Parts of a batch whose gradients are computed side by side and summed in this order. Part of the
 /// result, so not a matter of the machine.
-constexpr std::size_t kShards = 2;
+constexpr std::size_t kShards = 4;
 
 /// Normal numbers by Box and Muller, the same on every machine.
 double normal(base::Random& random) {
@@ -71,7 +71,9 @@ class Trainer {
         threads_(context.threads > 0
                      ? static_cast<std::size_t>(context.threads)
                      : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
-        pool_("train", threads_, 4 * std::max(threads_, kShards)) {
+        pool_("train", threads_, 4 * std::max(threads_, kShards)),
+        item_embedding_(sasrec_weights(shape_).item_embedding),
+        panels_(shape_.items, shape_.dimension) {
     at::set_num_threads(1);  // ours work on shards; theirs would wait for each other in every layer
     const auto seed = static_cast<std::uint64_t>(context.seed);
     weights_ = initial_weights(shape_, seed);
@@ -179,10 +181,17 @@ class Trainer {
   double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
     const std::vector<TrainingBatch> parts = split(sequences, positions);
     const float scale = 1 / static_cast<float>(positions);
+    in_parallel(threads_, [&](std::size_t i) {
+      const auto share = [&](std::size_t part) {
+        return panels_.count() * static_cast<std::int64_t>(part) /
+               static_cast<std::int64_t>(threads_);
+      };
+      panels_.fill(weights_.data() + item_embedding_, share(i), share(i + 1));
+    });
     in_parallel(kShards, [&](std::size_t i) {
       Shard& shard = shards_[i];
       std::ranges::fill(shard.gradients, 0.0f);
-      shard.loss = shard.gradient.add(parts[i], weights_, scale, key + i, shard.gradients);
+      shard.loss = shard.gradient.add(parts[i], weights_, panels_, scale, key + i, shard.gradients);
     });
     ++steps_;
     const AdamStep adam_step{.learning_rate = static_cast<float>(options_.learning_rate),
@@ -245,6 +254,8 @@ class Trainer {
   std::int64_t positions_ = 0;  // predicted in an epoch
   std::vector<float> weights_, best_, first_moment_, second_moment_;
   std::int64_t steps_ = 0;
+  const std::int64_t item_embedding_;  // where it begins in the weights
+  ItemPanels panels_;
   std::vector<Shard> shards_;
 };
 

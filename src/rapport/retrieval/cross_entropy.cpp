@@ -1,0 +1,167 @@
+#include "rapport/retrieval/cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/vectorised.h"
+
+namespace rapport::retrieval {
+namespace {
+
+constexpr std::int64_t kPanel = ItemPanels::kItems;
+constexpr std::int64_t kLanes = 16;  // columns of a panel that are reduced side by side
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+/// most[rows × kLanes] = max(most, logits[rows × kPanel]), columns modulo kLanes.
+RAPPORT_VECTORISED void raise(const float* logits, std::int64_t rows, float* most) {
+  for (std::int64_t row = 0; row < rows; ++row, logits += kPanel, most += kLanes) {
+    for (std::int64_t begin = 0; begin < kPanel; begin += kLanes) {
+      for (std::int64_t i = 0; i < kLanes; ++i)
+        most[i] = most[i] < logits[begin + i] ? logits[begin + i] : most[i];
+    }
+  }
+}
+
+/// logits[rows × kPanel] → exp(logit - shift of the row); sums[rows × kLanes] += those.
+RAPPORT_VECTORISED void exponentiate(float* logits, std::int64_t rows, const float* shifts,
+                                     float* sums) {
+  for (std::int64_t row = 0; row < rows; ++row, logits += kPanel, sums += kLanes) {
+    const float shift = shifts[row];
+    for (std::int64_t i = 0; i < kPanel; ++i) logits[i] = exponential(logits[i] - shift);
+    for (std::int64_t begin = 0; begin < kPanel; begin += kLanes) {
+      for (std::int64_t i = 0; i < kLanes; ++i) sums[i] += logits[begin + i];
+    }
+  }
+}
+
+}  // namespace
+
+ItemPanels::ItemPanels(std::int64_t items, std::int64_t width)
+    : items_(items),
+      width_(width),
+      transposed_(static_cast<std::size_t>(count() * kItems * width)) {}
+
+std::int64_t ItemPanels::items_of(std::int64_t panel) const {
+  return std::min(kItems, items_ - panel * kItems);
+}
+
+void ItemPanels::fill(const float* embedding, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t panel = begin; panel < end; ++panel) {
+    const float* const rows = embedding + panel * kItems * width_;
+    float* const columns = transposed_.data() + panel * width_ * kItems;
+    const std::int64_t items = items_of(panel);
+    for (std::int64_t k = 0; k < width_; ++k) {
+      for (std::int64_t item = 0; item < items; ++item)
+        columns[k * kItems + item] = rows[item * width_ + k];
+    }
+  }
+}
+
+CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) {
+  // As many rows as keep their logits in the second cache with large catalogues, a multiple of the
+  // product's six; with more, the gradient of the embedding is read and written less often.
+  constexpr std::int64_t kFloats = 1 << 19;
+  chunk_ = std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, items) / 6 * 6, 6, 144);
+  const std::int64_t panels = (items + kPanel - 1) / kPanel;
+  logits_.resize(static_cast<std::size_t>(panels * chunk_ * kPanel));
+  weighted_.resize(static_cast<std::size_t>(chunk_ * width));
+  lanes_.resize(static_cast<std::size_t>(chunk_ * kLanes));
+  largest_.resize(static_cast<std::size_t>(chunk_));
+}
+
+double CrossEntropy::add(const Batch& batch) {
+  const std::int64_t width = batch.panels.width();
+  double loss = 0;
+  for (std::int64_t begin = 0; begin < batch.rows; begin += chunk_) {
+    Batch chunk = batch;
+    chunk.rows = std::min(chunk_, batch.rows - begin);
+    chunk.hidden += begin * width;
+    chunk.targets += begin;
+    chunk.hidden_gradient += begin * width;
+    loss += add_chunk(chunk);
+  }
+  return loss;
+}
+
+double CrossEntropy::add_chunk(const Batch& batch) {
+  const auto& [embedding, panels, rows, hidden, targets, scale, hidden_gradient,
+               embedding_gradient] = batch;
+  const std::int64_t width = panels.width();
+  const auto logits_of = [&, n = rows](std::int64_t panel) {
+    return logits_.data() + panel * n * kPanel;
+  };
+  const auto lanes_of = [&](std::int64_t row) { return lanes_.data() + row * kLanes; };
+
+  std::fill_n(lanes_.data(), rows * kLanes, kNone);
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    float* const logits = logits_of(panel);
+    multiply_narrow({.m = rows,
+                     .n = kPanel,
+                     .k = width,
+                     .row_stride = width,
+                     .stride_b = kPanel,
+                     .stride_c = kPanel},
+                    hidden, panels.panel(panel), logits);
+    for (std::int64_t i = panels.items_of(panel); i < kPanel; ++i) {
+      for (std::int64_t row = 0; row < rows; ++row) logits[row * kPanel + i] = kNone;
+    }
+    raise(logits, rows, lanes_.data());
+  }
+
+  double loss = 0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float largest = *std::max_element(lanes_of(row), lanes_of(row) + kLanes);
+    const std::int64_t target = targets[row];
+    largest_[static_cast<std::size_t>(row)] = largest;
+    loss -=
+        static_cast<double>(logits_of(target / kPanel)[row * kPanel + target % kPanel] - largest);
+  }
+
+  // The exponentials as they are, without their sum: it goes into the other factor below.
+  std::fill_n(lanes_.data(), rows * kLanes, 0.0f);
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    float* const logits = logits_of(panel);
+    exponentiate(logits, rows, largest_.data(), lanes_.data());
+    multiply_narrow({.m = rows,
+                     .n = width,
+                     .k = panels.items_of(panel),
+                     .row_stride = kPanel,
+                     .stride_b = width,
+                     .stride_c = width,
+                     .add = panel > 0},
+                    logits, embedding + panel * kPanel * width, hidden_gradient);
+  }
+  for (std::int64_t row = 0; row < rows; ++row) {
+    float sum = 0;
+    for (std::int64_t i = 0; i < kLanes; ++i) sum += lanes_of(row)[i];
+    loss += static_cast<double>(std::log(sum));
+    const float factor = scale / sum;
+    const float* const target = embedding + targets[row] * width;
+    for (std::int64_t i = 0; i < width; ++i) {
+      float& gradient = hidden_gradient[row * width + i];
+      gradient = gradient * factor - scale * target[i];
+      weighted_[static_cast<std::size_t>(row * width + i)] = hidden[row * width + i] * factor;
+    }
+  }
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    multiply_narrow({.m = panels.items_of(panel),
+                     .n = width,
+                     .k = rows,
+                     .row_stride = 1,
+                     .column_stride = kPanel,
+                     .stride_b = width,
+                     .stride_c = width,
+                     .add = true},
+                    logits_of(panel), weighted_.data(),
+                    embedding_gradient + panel * kPanel * width);
+  }
+  for (std::int64_t row = 0; row < rows; ++row) {
+    float* const gradient = embedding_gradient + targets[row] * width;
+    for (std::int64_t i = 0; i < width; ++i) gradient[i] -= scale * hidden[row * width + i];
+  }
+  return loss;
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,67 @@
+// Softmax cross-entropy against the whole catalogue and its gradients in one pass over chunks of
+// rows: the [rows × items] logits never exist, and none is computed twice.
+//
+//   ItemPanels panels(items, width);
+//   panels.fill(embedding, 0, panels.count());   after each change of the embedding
+//   CrossEntropy loss(items, width);              one a thread
+//   const double sum = loss.add({.embedding = embedding, .panels = panels, .hidden = hidden, …});
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rapport::retrieval {
+
+/// The item embedding [items × width], transposed in panels of 64 items: as the logits read it.
+class ItemPanels {
+ public:
+  static constexpr std::int64_t kItems = 64;  // of a panel; those beyond the last item are zero
+
+  ItemPanels(std::int64_t items, std::int64_t width);
+
+  std::int64_t items() const { return items_; }
+  std::int64_t width() const { return width_; }
+  std::int64_t count() const { return (items_ + kItems - 1) / kItems; }
+  /// Items of panel `panel`, fewer than kItems in the last.
+  std::int64_t items_of(std::int64_t panel) const;
+  /// Copies panels [begin, end); different ones may be filled at once.
+  void fill(const float* embedding, std::int64_t begin, std::int64_t end);
+  const float* panel(std::int64_t panel) const {  // [width × kItems]
+    return transposed_.data() + panel * width_ * kItems;
+  }
+
+ private:
+  std::int64_t items_, width_;
+  std::vector<float> transposed_;
+};
+
+/// Not thread-safe: it owns the memory that a chunk takes.
+class CrossEntropy {
+ public:
+  CrossEntropy(std::int64_t items, std::int64_t width);
+
+  struct Batch {
+    const float* embedding = nullptr;  // [items × width], what `panels` were filled with
+    const ItemPanels& panels;
+    std::int64_t rows = 0;
+    const float* hidden = nullptr;          // [rows × width]
+    const std::int32_t* targets = nullptr;  // [rows]
+    float scale = 1;  // of the gradients: 1 / positions of the batch for a mean loss
+    float* hidden_gradient = nullptr;     // [rows × width], written
+    float* embedding_gradient = nullptr;  // [items × width], added to
+  };
+  /// The sum over rows of -log softmax(hidden · embeddingᵀ)[target].
+  double add(const Batch& batch);
+
+ private:
+  double add_chunk(const Batch& batch);
+
+  std::int64_t chunk_;           // rows taken at a time
+  std::vector<float> logits_;    // [panels × rows × kItems], then their exponentials
+  std::vector<float> weighted_;  // [rows × width], hidden with what turns exponentials into shares
+  std::vector<float> lanes_;     // [rows × kLanes], the largest logit, then the sum, by column
+  std::vector<float> largest_;   // [rows]
+};
+
+}  // namespace rapport::retrieval
