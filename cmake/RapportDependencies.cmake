@@ -15,11 +15,6 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# Products of matrices. libtorch brings OpenBLAS along; a server without libtorch still needs it.
-pkg_check_modules(openblas REQUIRED IMPORTED_TARGET GLOBAL openblas)
-add_library(openblas INTERFACE)
-target_link_libraries(openblas INTERFACE PkgConfig::openblas)
-
 # libtorch, for training only: Debian's, or your own through -DTorch_DIR=DIR/share/cmake/Torch.
 if(RAPPORT_TRAINING)
   find_package(Torch QUIET)

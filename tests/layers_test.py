@@ -31,7 +31,6 @@ HEAVY = {
     "SQLite": ("sqlite3.h",),
     "llama.cpp": ("llama.h", "llama-cpp.h", "ggml", "gguf.h", "common.h", "chat.h", "sampling.h", "json-schema-to-grammar.h"),
     "libtorch": ("torch/", "ATen/", "c10/"),
-    "OpenBLAS": ("cblas.h",),
     "faiss": ("faiss/",),
     "libstemmer": ("libstemmer.h",),
     "XGBoost": ("xgboost/",),

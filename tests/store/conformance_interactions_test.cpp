@@ -15,9 +15,10 @@ Interaction act(const UserId& user, const std::string& id, const std::string& it
   return {.id = id, .user = user, .catalogue = "films", .kind = kind, .item = item};
 }
 
-std::vector<std::string> items(const std::vector<Interaction>& interactions) {
+template <typename Event>  // an Interaction, or what a history keeps of one
+std::vector<std::string> items(const std::vector<Event>& interactions) {
   std::vector<std::string> names;
-  for (const Interaction& each : interactions) names.push_back(each.item);
+  for (const Event& each : interactions) names.push_back(each.item);
   return names;
 }
 

@@ -49,8 +49,9 @@ std::vector<CategoryIndex> categories_of(const std::string& setting, const char*
 
 // Newest first, so that an item stands where it was last met, with the most deliberate thing that
 // was done with it; the newest opinion of it decides whether it was liked.
-void read_interactions(const std::vector<store::Interaction>& recent, const ServedCatalogue& served,
-                       Taste& taste, std::vector<LeftOut>& left_out) {
+void read_interactions(const std::vector<store::ItemHistory::Event>& recent,
+                       const ServedCatalogue& served, Taste& taste,
+                       std::vector<LeftOut>& left_out) {
   std::unordered_map<data::ItemIndex, std::size_t> place;  // in `newest_first`
   std::unordered_set<data::ItemIndex> judged, disliked;
   std::vector<HistoryItem> newest_first;

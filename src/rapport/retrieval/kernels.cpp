@@ -201,7 +201,7 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
   for (std::int64_t begin = 0; begin < length; begin += kAttentionRows) {
     const std::int64_t rows = std::min(kAttentionRows, length - begin);
     const std::int64_t keys = begin + rows;
-    float* const block = probabilities + begin * stride;
+    float* const block = probabilities != nullptr ? probabilities + begin * stride : dropped;
     const float* const query = head.query + begin * head.query_stride;
     multiply_narrow({.m = rows,
                      .n = attention_stride(keys),

@@ -41,9 +41,10 @@ void add_with_dropout(const Dropout& dropout, std::int64_t count, const float* r
 /// [length × width]. In front of them stand `padding` more keys and values that are all alike: what
 /// a batch padded on the left would have there, at the cost of one. `probabilities` [length ×
 /// attention_stride(length)] receives the softmax's shares of the sequence's own keys before
-/// dropout (zero above the diagonal), for the backward pass; `scratch` holds attention_scratch
-/// floats. The padding's share is never dropped: that of so many alike would hardly vary. Source:
-/// Vaswani et al. 2017, section 3.2.1; the padding as in Kang & McAuley 2018.
+/// dropout (zero above the diagonal), for the backward pass; null where there will be none and no
+/// dropout. `scratch` holds attention_scratch floats. The padding's share is never dropped: that of
+/// so many alike would hardly vary. Source: Vaswani et al. 2017, section 3.2.1; the padding as in
+/// Kang & McAuley 2018.
 struct AttentionHead {
   const float* query = nullptr;
   const float* key = nullptr;

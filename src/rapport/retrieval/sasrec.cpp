@@ -199,7 +199,6 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
   for (std::int64_t s = 0; s < n; ++s)
     longest = std::max(longest, batch.offsets[static_cast<std::size_t>(s) + 1] -
                                     batch.offsets[static_cast<std::size_t>(s)]);
-  std::vector<float> probabilities = floats(longest, attention_stride(longest));
   const std::int64_t width = d / shape_.heads;
   std::vector<float> scratch(attention_scratch(longest, width));
 
@@ -250,7 +249,7 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
           attend_last(inputs, attended.data() + s * d + head * width, scratch.data());
         } else {
           attention_forward(inputs, attended.data() + begin * d + head * width, d,
-                            probabilities.data(), scratch.data());
+                            /*probabilities=*/nullptr, scratch.data());
         }
       }
     }

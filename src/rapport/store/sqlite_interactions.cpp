@@ -101,26 +101,28 @@ Result<ItemHistory> SqliteStore::item_history(const UserId& user, const std::str
     ItemHistory history;
     std::unordered_set<std::string> met;  // the `items` met last
     {
-      TRY(Statement rows,
-          connection.prepare("SELECT id, user, catalogue, kind, item, value, response_id, created "
-                             "FROM interactions WHERE user = ? AND catalogue = ? "
-                             "ORDER BY created DESC, seq DESC LIMIT ?"));
+      TRY(Statement rows, connection.prepare("SELECT id, kind, item, value FROM interactions "
+                                             "WHERE user = ? AND catalogue = ? "
+                                             "ORDER BY created DESC, seq DESC LIMIT ?"));
       rows.bind(user, catalogue, kLookedBack);
       while (true) {
-        TRY(auto row, rows.one([&](const Statement& each) { return read_interaction(each); }));
+        TRY(const bool row, rows.step());
         if (!row) break;
-        const bool hides = row->kind == InteractionKind::kHide;
-        history.known.insert(row->item);
-        if (row->kind == InteractionKind::kLike || row->kind == InteractionKind::kRating) {
-          history.judged.insert(row->item);
+        ItemHistory::Event event{.id = rows.text(0), .value = rows.optional_real(3)};
+        TRY(event.kind, parse_interaction_kind(rows.text(1)));
+        TRY(event.item, personal_->read(rows, 2, {user, "interactions", event.id, "item"}));
+        const bool hides = event.kind == InteractionKind::kHide;
+        history.known.insert(event.item);
+        if (event.kind == InteractionKind::kLike || event.kind == InteractionKind::kRating) {
+          history.judged.insert(event.item);
         }
-        if (!hides && static_cast<std::int64_t>(met.size()) < items) met.insert(row->item);
+        if (!hides && static_cast<std::int64_t>(met.size()) < items) met.insert(event.item);
         // Whether the item of a hide was met before is known at the end.
-        if (hides || met.contains(row->item)) history.recent.push_back(*std::move(row));
+        if (hides || met.contains(event.item)) history.recent.push_back(std::move(event));
       }
     }
     std::erase_if(history.recent,
-                  [&](const Interaction& each) { return !met.contains(each.item); });
+                  [&](const ItemHistory::Event& each) { return !met.contains(each.item); });
     std::reverse(history.recent.begin(), history.recent.end());
     TRY(const Hides hides, read_hides(connection, *personal_, user, catalogue));
     for (const auto& [item, ids] : hides) history.hidden.insert(item);

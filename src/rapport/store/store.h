@@ -110,7 +110,13 @@ struct Interaction {
 
 /// What a recommendation rests on.
 struct ItemHistory {
-  std::vector<Interaction> recent = {};         // all with the items met last, oldest first
+  struct Event {  // of an Interaction, what is not the same for all
+    std::string id = {};
+    InteractionKind kind = InteractionKind::kView;
+    std::string item = {};
+    std::optional<double> value = {};
+  };
+  std::vector<Event> recent = {};               // all with the items met last, oldest first
   std::unordered_set<std::string> known = {};   // every item that something was done with
   std::unordered_set<std::string> judged = {};  // those of them that were liked or rated
   std::unordered_set<std::string> hidden = {};  // items hidden at any time
