@@ -11,8 +11,8 @@
 namespace rapport::retrieval {
 namespace {
 
-Result<Fit> fit_popularity(const data::Dataset& dataset, const Assignments& assignments,
-                           const FitContext& context) {
+Result<Fit> fit_popularity(std::string_view, const data::Dataset& dataset,
+                           const Assignments& assignments, const FitContext& context) {
   base::OptionSet none;
   TRY_VOID(assign_options(none, assignments));
   Fit fit;
@@ -25,22 +25,13 @@ Json popularity_options() {
   return Json::array();
 }
 
-Json sasrec_options() {
-  SasrecOptions options;
-  base::OptionSet set;
-  options.describe(set);
-  return options_as_json(set);
-}
-
-Result<Fit> fit_sasrec(const data::Dataset& dataset, const Assignments& assignments,
-                       const FitContext& context) {
-  SasrecOptions asked;
-  base::OptionSet set;
-  asked.describe(set);
-  TRY_VOID(assign_options(set, assignments));
-  TRY(const SasrecOptions options, asked.resolved(dataset));
+/// What is wrong with the options is told where libtorch is missing too.
+template <typename Options>
+Result<Fit> fit_in_library(std::string_view kind, const data::Dataset& dataset,
+                           const Assignments& assignments, const FitContext& context) {
+  TRY_VOID(read_options<Options>(dataset, assignments).map([](const Options&) {}));
   TRY(const TrainingLibrary* const library, training_library());
-  return library->fit_sasrec(dataset, options, context);
+  return library->fit(kind, dataset, assignments, context);
 }
 
 constexpr RetrieverKind kKinds[] = {
@@ -54,8 +45,8 @@ constexpr RetrieverKind kKinds[] = {
      .summary = "self-attention over the history, full softmax cross-entropy",
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",
      .needs_libtorch = true,
-     .options = sasrec_options,
-     .fit = fit_sasrec,
+     .options = default_options<SasrecOptions>,
+     .fit = fit_in_library<SasrecOptions>,
      .load = Sasrec::load},
 };
 
@@ -82,7 +73,7 @@ Result<const RetrieverKind*> find_retriever_kind(std::string_view name) {
 Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
                           const Assignments& assignments, const FitContext& context) {
   TRY(const RetrieverKind* const kind, find_retriever_kind(name));
-  return kind->fit(dataset, assignments, context);
+  return kind->fit(kind->name, dataset, assignments, context);
 }
 
 Json options_as_json(const base::OptionSet& set) {

@@ -62,8 +62,8 @@ struct RetrieverKind {
   bool needs_libtorch = false;
   /// Options with default and meaning.
   Json (*options)() = nullptr;
-  Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
-                     const FitContext& context) = nullptr;
+  Result<Fit> (*fit)(std::string_view name, const data::Dataset& dataset,
+                     const Assignments& assignments, const FitContext& context) = nullptr;
   Result<std::unique_ptr<Retriever>> (*load)(const Json& options,
                                              const base::Safetensors& file) = nullptr;
 };
@@ -81,8 +81,27 @@ bool training_is_built();
 Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
                           const Assignments& assignments, const FitContext& context);
 
-/// For RetrieverKind::options and fit: an options struct described as configuration is.
+/// For RetrieverKind::options and fit, of an options struct that is described as configuration is:
+/// `describe(base::OptionSet&)` and `resolved(const data::Dataset&)`.
 Json options_as_json(const base::OptionSet& set);
 Result<void> assign_options(base::OptionSet& set, const Assignments& assignments);
+
+template <typename Options>
+Json default_options() {
+  Options options;
+  base::OptionSet set;
+  options.describe(set);
+  return options_as_json(set);
+}
+
+/// Errors: kInvalidArgument, naming the option.
+template <typename Options>
+Result<Options> read_options(const data::Dataset& dataset, const Assignments& assignments) {
+  Options asked;
+  base::OptionSet set;
+  asked.describe(set);
+  TRY_VOID(assign_options(set, assignments));
+  return asked.resolved(dataset);
+}
 
 }  // namespace rapport::retrieval

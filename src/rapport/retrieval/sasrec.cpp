@@ -3,38 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/narrow_product.h"
 
 namespace rapport::retrieval {
-namespace {
-
-/// Positions encoded at a time: their activations, some 20 floats a position and dimension, then
-/// stay in the second-level cache.
-constexpr std::int64_t kPositionsAtOnce = 2048;
-
-/// Lays the parts one behind the other and remembers where.
-class Layout {
- public:
-  std::int64_t add(std::string name, std::vector<std::int64_t> shape) {
-    std::int64_t size = 1;
-    for (const std::int64_t extent : shape) size *= extent;
-    const std::int64_t offset = weights_.total;
-    weights_.places.push_back({std::move(name), std::move(shape), offset, size});
-    weights_.total += size;
-    return offset;
-  }
-  SasrecWeights& weights() { return weights_; }
-
- private:
-  SasrecWeights weights_;
-};
-
-}  // namespace
-
 Result<void> SasrecShape::check() const {
   const auto within = [](std::string_view what, std::int64_t value, std::int64_t minimum,
                          std::int64_t maximum) -> Result<void> {
@@ -81,15 +55,14 @@ Result<SasrecShape> SasrecShape::from_json(const Json& json) {
 }
 
 SasrecWeights sasrec_weights(const SasrecShape& shape) {
-  Layout layout;
+  SasrecWeights weights;
   const std::int64_t d = shape.dimension;
-  SasrecWeights& weights = layout.weights();
-  weights.item_embedding = layout.add("item_embedding", {shape.items, d});
-  weights.position_embedding = layout.add("position_embedding", {shape.max_length, d});
+  weights.item_embedding = weights.add("item_embedding", {shape.items, d});
+  weights.position_embedding = weights.add("position_embedding", {shape.max_length, d});
   for (std::int64_t i = 0; i < shape.blocks; ++i) {
     const std::string block = fmt::format("blocks.{}.", i);
     const auto add = [&](const char* name, std::vector<std::int64_t> extents) {
-      return layout.add(block + name, std::move(extents));
+      return weights.add(block + name, std::move(extents));
     };
     // Braces evaluate in order, so the file has the parts in the order they are applied.
     weights.blocks.push_back(SasrecBlock{
@@ -100,82 +73,31 @@ SasrecWeights sasrec_weights(const SasrecShape& shape) {
         add("feed_forward.0.weight", {d, d}), add("feed_forward.0.bias", {d}),
         add("feed_forward.1.weight", {d, d}), add("feed_forward.1.bias", {d})});
   }
-  weights.final_norm_weight = layout.add("final_norm.weight", {d});
-  weights.final_norm_bias = layout.add("final_norm.bias", {d});
-  return std::move(weights);
-}
-
-void PackedSequences::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
-  const auto length = std::min(static_cast<std::int64_t>(sequence.size()), max_length);
-  const auto newest = sequence.last(static_cast<std::size_t>(length));
-  items.insert(items.end(), newest.begin(), newest.end());
-  for (std::int64_t i = 0; i < length; ++i)
-    positions.push_back(static_cast<std::int32_t>(max_length - length + i));
-  offsets.push_back(offsets.back() + length);
+  weights.final_norm_weight = weights.add("final_norm.weight", {d});
+  weights.final_norm_bias = weights.add("final_norm.bias", {d});
+  return weights;
 }
 
 Sasrec::Sasrec(const SasrecShape& shape, std::vector<float> weights)
-    : Retriever(shape.items),
+    : Sasrec(shape, sasrec_weights(shape), std::move(weights)) {}
+
+Sasrec::Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights)
+    : SequenceModel(shape.items, shape.dimension, shape.max_length, layout, layout.item_embedding,
+                    std::move(weights)),
       shape_(shape),
-      layout_(sasrec_weights(shape)),
-      weights_(std::move(weights)),
-      panels_(shape.items, shape.dimension) {
-  assert(weights_.size() == static_cast<std::size_t>(layout_.total));
-  panels_.fill(at(layout_.item_embedding), 0, panels_.count());
-}
+      layout_(std::move(layout)) {}
 
 Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
                                                 const base::Safetensors& file) {
   TRY(const SasrecShape shape, SasrecShape::from_json(options));
-  const SasrecWeights layout = sasrec_weights(shape);
-  std::vector<float> weights;
-  weights.reserve(static_cast<std::size_t>(layout.total));
-  for (const WeightPlace& place : layout.places) {
-    TRY(const std::vector<float> values, read_weights(file, place.name, place.shape));
-    weights.insert(weights.end(), values.begin(), values.end());
-  }
+  TRY(std::vector<float> weights, sasrec_weights(shape).read(file));
   return std::make_unique<Sasrec>(shape, std::move(weights));
-}
-
-void Sasrec::do_save(base::SafetensorsWriter& writer) const {
-  for (const WeightPlace& place : layout_.places)
-    writer.add(place.name, place.shape, {at(place.offset), static_cast<std::size_t>(place.size)});
-}
-
-void Sasrec::do_score(std::span<const Query> queries, std::span<float> scores) const {
-  std::vector<float> hidden(queries.size() * static_cast<std::size_t>(shape_.dimension));
-  encode(queries, hidden);
-  for (std::int64_t panel = 0; panel < panels_.count(); ++panel) {
-    multiply_narrow({.m = static_cast<std::int64_t>(queries.size()),
-                     .n = panels_.items_of(panel),
-                     .k = shape_.dimension,
-                     .row_stride = shape_.dimension,
-                     .stride_b = ItemPanels::kItems,
-                     .stride_c = shape_.items},
-                    hidden.data(), panels_.panel(panel),
-                    scores.data() + panel * ItemPanels::kItems);
-  }
-}
-
-void Sasrec::encode(std::span<const Query> queries, std::span<float> hidden) const {
-  const auto d = static_cast<std::size_t>(shape_.dimension);
-  assert(hidden.size() == queries.size() * d);
-  for (std::size_t begin = 0; begin < queries.size();) {
-    PackedSequences batch;
-    std::size_t end = begin;
-    for (; end < queries.size() && (end == begin || batch.size() < kPositionsAtOnce); ++end)
-      batch.add(queries[end].history, shape_.max_length);
-    encode_packed(batch, hidden.subspan(begin * d, (end - begin) * d));
-    begin = end;
-  }
 }
 
 /// The last block and what follows it are computed for each sequence's newest position only:
 /// nothing else of them is read.
-void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden) const {
+void Sasrec::do_encode(const PackedSequences& batch, std::span<float> hidden) const {
   const std::int64_t d = shape_.dimension, n = batch.sequences(), size = batch.size();
-  std::fill(hidden.begin(), hidden.end(), 0.0f);
-  if (size == 0) return;
   const auto floats = [](std::int64_t rows, std::int64_t width) {
     return std::vector<float>(static_cast<std::size_t>(rows * width));
   };
@@ -267,11 +189,7 @@ void Sasrec::encode_packed(const PackedSequences& batch, std::span<float> hidden
   }
   layer_norm(h.data(), n, d, at(layout_.final_norm_weight), at(layout_.final_norm_bias),
              kSasrecNormEpsilon, normed.data());
-  for (std::int64_t s = 0; s < n; ++s) {
-    const auto at_s = static_cast<std::size_t>(s);
-    if (batch.offsets[at_s + 1] == batch.offsets[at_s]) continue;  // stays zero
-    std::copy_n(normed.data() + s * d, d, hidden.data() + s * d);
-  }
+  std::copy_n(normed.data(), n * d, hidden.data());
 }
 
 }  // namespace rapport::retrieval

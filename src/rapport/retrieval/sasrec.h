@@ -13,9 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "rapport/base/safetensors.h"
-#include "rapport/retrieval/cross_entropy.h"
-#include "rapport/retrieval/retriever.h"
+#include "rapport/retrieval/sequence_model.h"
 
 namespace rapport::retrieval {
 
@@ -36,14 +34,6 @@ struct SasrecShape {
   bool operator==(const SasrecShape&) const = default;
 };
 
-/// One named matrix or vector inside the flat array of weights.
-struct WeightPlace {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  std::int64_t offset = 0;  // floats from the start
-  std::int64_t size = 0;    // floats
-};
-
 /// Offsets of one block's parts. Matrices are [in × out] and applied as x · W + b.
 struct SasrecBlock {
   std::int64_t attention_norm_weight, attention_norm_bias;
@@ -55,32 +45,18 @@ struct SasrecBlock {
   std::int64_t outer_weight, outer_bias;  // and after it
 };
 
-/// Where everything lies. Training, file and inference share this one description.
-struct SasrecWeights {
+/// Where everything lies.
+struct SasrecWeights : WeightLayout {
   std::int64_t item_embedding = 0;      // [items × d]
   std::int64_t position_embedding = 0;  // [max_length × d]
   std::vector<SasrecBlock> blocks;
   std::int64_t final_norm_weight = 0, final_norm_bias = 0;
-  std::int64_t total = 0;  // floats
-  std::vector<WeightPlace> places;
 };
 SasrecWeights sasrec_weights(const SasrecShape& shape);
 
 inline constexpr float kSasrecNormEpsilon = 1e-8f;
 
-/// A batch of sequences laid end to end, without padding.
-struct PackedSequences {
-  std::vector<std::int32_t> items;          // [positions]
-  std::vector<std::int32_t> positions;      // [positions] rows of the position embedding
-  std::vector<std::int64_t> offsets = {0};  // [sequences + 1]
-
-  /// The newest `max_length` of `sequence`; nothing when it is empty.
-  void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
-  std::int64_t sequences() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
-  std::int64_t size() const { return offsets.back(); }
-};
-
-class Sasrec final : public Retriever {
+class Sasrec final : public SequenceModel {
  public:
   /// `weights` has sasrec_weights(shape).total floats.
   Sasrec(const SasrecShape& shape, std::vector<float> weights);
@@ -88,25 +64,17 @@ class Sasrec final : public Retriever {
   std::string_view kind() const override { return "sasrec"; }
   const SasrecShape& shape() const { return shape_; }
 
-  /// hidden [queries × dimension]: what the scores are the products of with the item embedding. A
-  /// query without history gets zeros, hence equal scores.
-  void encode(std::span<const Query> queries, std::span<float> hidden) const;
-
   /// Errors: kCorrupt for a tensor that is missing or of another shape.
   static Result<std::unique_ptr<Retriever>> load(const Json& options,
                                                  const base::Safetensors& file);
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override;
+  Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights);
   Json do_options() const override { return shape_.to_json(); }
-  void do_save(base::SafetensorsWriter& writer) const override;
-  const float* at(std::int64_t offset) const { return weights_.data() + offset; }
-  void encode_packed(const PackedSequences& batch, std::span<float> hidden) const;
+  void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
 
   SasrecShape shape_;
   SasrecWeights layout_;
-  std::vector<float> weights_;
-  ItemPanels panels_;  // of the item embedding, for the scores
 };
 
 }  // namespace rapport::retrieval

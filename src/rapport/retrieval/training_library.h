@@ -10,18 +10,19 @@ namespace rapport::retrieval {
 /// What the library offers. It is built with the program and fits no other build of it.
 struct TrainingLibrary {
   std::uint64_t build = 0;  // kTrainingBuild of the build it belongs to
-  /// With resolved options; else as RetrieverKind::fit.
-  Result<Fit> (*fit_sasrec)(const data::Dataset& dataset, const SasrecOptions& options,
-                            const FitContext& context) = nullptr;
+  /// As fit_retriever, for the kinds that need libtorch.
+  Result<Fit> (*fit)(std::string_view kind, const data::Dataset& dataset,
+                     const Assignments& assignments, const FitContext& context) = nullptr;
 };
 
 /// Changes when a size of what passes between the two does. The number in front is for changes that
 /// move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
-  std::uint64_t build = 2;
+  std::uint64_t build = 3;
   for (const std::size_t size :
-       {sizeof(SasrecOptions), sizeof(FitContext), sizeof(FitProgress), sizeof(Fit),
-        sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights), sizeof(PackedSequences)})
+       {sizeof(SasrecOptions), sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress),
+        sizeof(Fit), sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights),
+        sizeof(SequenceModel), sizeof(ItemPanels), sizeof(PackedSequences)})
     build = build * 1'000'003 + size;
   return build;
 }();

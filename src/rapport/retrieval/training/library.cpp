@@ -1,10 +1,45 @@
 // What librapport_training.so offers to the program that opens it.
+#include <fmt/format.h>
+
+#include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
 #include "rapport/retrieval/training/train_sasrec.h"
 
+namespace rapport::retrieval {
+namespace {
+
+template <typename Options>
+using Train = Result<Fit> (*)(const data::Dataset& dataset, const Options& options,
+                              const FitContext& context);
+
+template <typename Options, Train<Options> train>
+Result<Fit> fit_with(const data::Dataset& dataset, const Assignments& assignments,
+                     const FitContext& context) {
+  TRY(const Options options, read_options<Options>(dataset, assignments));
+  return train(dataset, options, context);
+}
+
+constexpr struct {
+  std::string_view kind;
+  Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
+                     const FitContext& context);
+} kTrainers[] = {
+    {"sasrec", fit_with<SasrecOptions, train_sasrec>},
+};
+
+Result<Fit> fit(std::string_view kind, const data::Dataset& dataset, const Assignments& assignments,
+                const FitContext& context) {
+  for (const auto& trainer : kTrainers)
+    if (trainer.kind == kind) return trainer.fit(dataset, assignments, context);
+  return fail(ErrorCode::kInternal, fmt::format("no trainer of {} in the library", kind));
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
+
 extern "C" {
 extern const rapport::retrieval::TrainingLibrary rapport_training_library;
 const rapport::retrieval::TrainingLibrary rapport_training_library{
-    .build = rapport::retrieval::kTrainingBuild, .fit_sasrec = &rapport::retrieval::train_sasrec};
+    .build = rapport::retrieval::kTrainingBuild, .fit = &rapport::retrieval::fit};
 }

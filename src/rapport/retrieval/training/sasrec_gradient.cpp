@@ -56,13 +56,6 @@ class Keys {
 
 }  // namespace
 
-void TrainingBatch::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
-  sequences.add(sequence.first(sequence.size() - 1), max_length);
-  const auto read = std::min(sequence.size() - 1, static_cast<std::size_t>(max_length));
-  const auto next = sequence.last(read);
-  targets.insert(targets.end(), next.begin(), next.end());
-}
-
 SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout)
     : shape_(shape),
       layout_(sasrec_weights(shape)),

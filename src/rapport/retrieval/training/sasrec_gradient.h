@@ -11,33 +11,18 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
-#include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/sasrec.h"
+#include "rapport/retrieval/training/sequence_trainer.h"
 
 namespace rapport::retrieval {
 
-/// Sequences with, at each position, the item that comes next.
-struct TrainingBatch {
-  PackedSequences sequences;
-  std::vector<std::int32_t> targets;  // [positions]
-
-  /// All but the last of `sequence`, which has two items or more, with all but the first as
-  /// targets.
-  void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
-};
-
-/// Not thread-safe; one a thread.
-class SasrecGradient {
+class SasrecGradient final : public BatchGradient {
  public:
   SasrecGradient(const SasrecShape& shape, double dropout);
 
-  /// The sum of the losses over the batch's positions; `gradients` [weights] += scale × the
-  /// gradient of that sum. `panels` hold the item embedding of `weights`; `key` determines what the
-  /// dropouts drop.
   double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
-             float scale, std::uint64_t key, std::span<float> gradients);
+             float scale, std::uint64_t key, std::span<float> gradients) override;
 
  private:
   SasrecShape shape_;

@@ -1,0 +1,75 @@
+#include "rapport/retrieval/sequence_model.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "rapport/retrieval/narrow_product.h"
+
+namespace rapport::retrieval {
+namespace {
+
+/// Positions encoded at a time: their activations, some 20 floats a position and dimension, then
+/// stay in the second-level cache.
+constexpr std::int64_t kPositionsAtOnce = 2048;
+
+}  // namespace
+
+void PackedSequences::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
+  const auto length = std::min(static_cast<std::int64_t>(sequence.size()), max_length);
+  const auto newest = sequence.last(static_cast<std::size_t>(length));
+  items.insert(items.end(), newest.begin(), newest.end());
+  for (std::int64_t i = 0; i < length; ++i)
+    positions.push_back(static_cast<std::int32_t>(max_length - length + i));
+  offsets.push_back(offsets.back() + length);
+}
+
+SequenceModel::SequenceModel(std::int64_t items, std::int64_t dimension, std::int64_t max_length,
+                             const WeightLayout& layout, std::int64_t item_embedding,
+                             std::vector<float> weights)
+    : Retriever(items),
+      max_length_(max_length),
+      places_(layout.places),
+      weights_(std::move(weights)),
+      panels_(items, dimension) {
+  assert(weights_.size() == static_cast<std::size_t>(layout.total));
+  panels_.fill(at(item_embedding), 0, panels_.count());
+}
+
+void SequenceModel::do_save(base::SafetensorsWriter& writer) const {
+  for (const WeightPlace& place : places_)
+    writer.add(place.name, place.shape, {at(place.offset), static_cast<std::size_t>(place.size)});
+}
+
+void SequenceModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
+  std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
+  encode(queries, hidden);
+  for (std::int64_t panel = 0; panel < panels_.count(); ++panel) {
+    multiply_narrow({.m = static_cast<std::int64_t>(queries.size()),
+                     .n = panels_.items_of(panel),
+                     .k = dimension(),
+                     .row_stride = dimension(),
+                     .stride_b = ItemPanels::kItems,
+                     .stride_c = items()},
+                    hidden.data(), panels_.panel(panel),
+                    scores.data() + panel * ItemPanels::kItems);
+  }
+}
+
+void SequenceModel::encode(std::span<const Query> queries, std::span<float> hidden) const {
+  const auto d = static_cast<std::size_t>(dimension());
+  assert(hidden.size() == queries.size() * d);
+  std::ranges::fill(hidden, 0.0f);
+  for (std::size_t begin = 0; begin < queries.size();) {
+    PackedSequences batch;
+    std::size_t end = begin;
+    for (; end < queries.size() && (end == begin || batch.size() < kPositionsAtOnce); ++end)
+      batch.add(queries[end].history, max_length_);
+    if (batch.size() > 0) do_encode(batch, hidden.subspan(begin * d, (end - begin) * d));
+    for (std::size_t i = begin; i < end; ++i) {
+      if (queries[i].history.empty()) std::ranges::fill(hidden.subspan(i * d, d), 0.0f);
+    }
+    begin = end;
+  }
+}
+
+}  // namespace rapport::retrieval

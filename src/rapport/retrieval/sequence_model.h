@@ -1,0 +1,58 @@
+// What models of sequences have in common: a history becomes one vector, and its products with the
+// item embedding are the scores.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "rapport/base/random.h"
+#include "rapport/retrieval/cross_entropy.h"
+#include "rapport/retrieval/retriever.h"
+#include "rapport/retrieval/weight_layout.h"
+
+namespace rapport::retrieval {
+
+/// A batch of sequences laid end to end, without padding.
+struct PackedSequences {
+  std::vector<std::int32_t> items;  // [positions]
+  /// [positions] places from the end of a padded sequence of max_length: max_length - 1 is the
+  /// newest.
+  std::vector<std::int32_t> positions;
+  std::vector<std::int64_t> offsets = {0};  // [sequences + 1]
+
+  /// The newest `max_length` of `sequence`; none of an empty one, which then has no positions.
+  void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
+  std::int64_t sequences() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
+  std::int64_t size() const { return offsets.back(); }
+};
+
+class SequenceModel : public Retriever {
+ public:
+  std::int64_t dimension() const { return panels_.width(); }
+  /// hidden [queries × dimension]. A query without history gets zeros, hence equal scores.
+  void encode(std::span<const Query> queries, std::span<float> hidden) const;
+
+ protected:
+  /// `weights` has layout.total floats; the item embedding [items × dimension] begins at
+  /// `item_embedding`. Reads the newest `max_length` items of a history.
+  SequenceModel(std::int64_t items, std::int64_t dimension, std::int64_t max_length,
+                const WeightLayout& layout, std::int64_t item_embedding,
+                std::vector<float> weights);
+
+  const float* at(std::int64_t offset) const { return weights_.data() + offset; }
+
+ private:
+  /// hidden [sequences × dimension], zero when called; what it leaves of an empty sequence is
+  /// overwritten with zeros.
+  virtual void do_encode(const PackedSequences& batch, std::span<float> hidden) const = 0;
+  void do_score(std::span<const Query> queries, std::span<float> scores) const final;
+  void do_save(base::SafetensorsWriter& writer) const final;
+
+  std::int64_t max_length_;
+  std::vector<WeightPlace> places_;
+  std::vector<float> weights_;
+  ItemPanels panels_;  // of the item embedding
+};
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,286 @@
+#include "rapport/retrieval/training/sequence_trainer.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <latch>
+#include <new>
+#include <thread>
+
+#include "rapport/base/thread_pool.h"
+#include "rapport/data/leave_one_out.h"
+#include "rapport/evaluation/full_ranking.h"
+#include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/training/training_loop.h"
+
+namespace rapport::retrieval {
+namespace {
+
+/// Parts of a batch whose gradients are computed side by side and summed in this order. Part of the
+/// result, so not a matter of the machine.
+constexpr std::size_t kShards = 4;
+
+class Trainer {
+ public:
+  Trainer(const data::Dataset& dataset, const SequenceTask& task, const FitContext& context)
+      : dataset_(dataset),
+        task_(task),
+        context_(context),
+        threads_(context.threads > 0
+                     ? static_cast<std::size_t>(context.threads)
+                     : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
+        pool_("train", threads_, 4 * std::max(threads_, kShards)),
+        panels_(task.items, task.dimension) {
+    at::set_num_threads(1);  // ours work on shards; theirs would wait for each other in every layer
+    weights_.resize(static_cast<std::size_t>(task.layout.total));
+    base::SeededRandom random(static_cast<std::uint64_t>(context.seed));
+    for (const WeightPlace& place : task.layout.places) {
+      task.initialise(place,
+                      std::span(weights_).subspan(static_cast<std::size_t>(place.offset),
+                                                  static_cast<std::size_t>(place.size)),
+                      random);
+    }
+    best_ = weights_;
+    first_moment_.resize(weights_.size());
+    second_moment_.resize(weights_.size());
+    for (std::size_t i = 0; i < kShards; ++i) {
+      shards_.push_back({task.gradient(), {}, 0});
+      shards_.back().gradients.resize(weights_.size());
+    }
+    for (data::UserIndex user = 0; user < dataset.users(); ++user) {
+      auto sequence = data::training_history(dataset, user);
+      if (sequence.size() < 2) continue;
+      const auto most = static_cast<std::size_t>(task_.max_length) + 1;
+      sequences_.push_back(sequence.last(std::min(sequence.size(), most)));
+      positions_ += static_cast<std::int64_t>(sequences_.back().size()) - 1;
+    }
+  }
+
+  bool has_work() const { return positions_ > 0; }
+  std::vector<float> best() const { return best_; }
+
+  Result<double> run_epoch(std::int64_t epoch) {
+    base::SeededRandom random(static_cast<std::uint64_t>(context_.seed) * 1'000'003 +
+                              static_cast<std::uint64_t>(epoch));
+    shuffle(random);
+    const std::int64_t steps = std::max<std::int64_t>(
+        1, (positions_ + task_.training.batch_positions / 2) / task_.training.batch_positions);
+    double loss = 0;
+    std::size_t next = 0;
+    std::int64_t done = 0;
+    for (std::int64_t step = 0; step < steps; ++step) {
+      const std::size_t first = next;
+      const std::int64_t until = positions_ * (step + 1) / steps, before = done;
+      for (; next < sequences_.size() && done < until; ++next)
+        done += static_cast<std::int64_t>(sequences_[next].size()) - 1;
+      if (next == first) continue;
+      loss += take_step({sequences_.data() + first, next - first}, done - before, random.next());
+      if (context_.stop_token.stop_requested())
+        return fail(ErrorCode::kCancelled,
+                    fmt::format("stopped in epoch {}{}", epoch,
+                                context_.checkpoint.empty() ? "" : ": go on with --resume"));
+      if (!std::isfinite(loss)) break;
+    }
+    return loss / static_cast<double>(positions_);
+  }
+
+  Result<double> validate() {
+    const std::unique_ptr<Retriever> model = task_.model(weights_);
+    TRY(const auto ranking,
+        evaluation::rank_held_out(
+            dataset_,
+            [&model](std::span<const Query> queries, std::span<float> scores) {
+              return model->score(queries, scores);
+            },
+            {.split = data::Split::kValidation, .threads = static_cast<std::int64_t>(threads_)}));
+    return ranking.metrics().mean(evaluation::ndcg_at(10));
+  }
+
+  void keep_best() { best_ = weights_; }
+
+  void save(base::SafetensorsWriter& writer) const {
+    const auto size = static_cast<std::int64_t>(weights_.size());
+    writer.add("weights", {size}, weights_);
+    writer.add("best", {size}, best_);
+    writer.add("first_moment", {size}, first_moment_);
+    writer.add("second_moment", {size}, second_moment_);
+    const std::string steps = std::to_string(steps_);
+    writer.add_bytes("steps", "U8", {static_cast<std::int64_t>(steps.size())}, steps);
+  }
+
+  Result<void> load(const base::Safetensors& file) {
+    const std::vector<std::int64_t> shape{static_cast<std::int64_t>(weights_.size())};
+    TRY(auto weights, file.read_floats("weights", shape));
+    TRY(auto best, file.read_floats("best", shape));
+    TRY(auto first_moment, file.read_floats("first_moment", shape));
+    TRY(auto second_moment, file.read_floats("second_moment", shape));
+    TRY(const std::string steps, file.read_text("steps"));
+    weights_ = std::move(weights);
+    best_ = std::move(best);
+    first_moment_ = std::move(first_moment);
+    second_moment_ = std::move(second_moment);
+    steps_ = std::strtoll(steps.c_str(), nullptr, 10);
+    return {};
+  }
+
+ private:
+  using Sequence = std::span<const data::ItemIndex>;
+  struct Shard {
+    std::unique_ptr<BatchGradient> gradient;
+    std::vector<float> gradients;  // [weights]
+    double loss;
+  };
+
+  /// The order of an epoch follows from its number alone: every epoch starts from the same order.
+  void shuffle(base::Random& random) {
+    if (order_.empty()) order_ = sequences_;
+    sequences_ = order_;
+    for (std::size_t i = sequences_.size(); i > 1; --i)
+      std::swap(sequences_[i - 1], sequences_[static_cast<std::size_t>(random.next() % i)]);
+  }
+
+  /// One update of the weights; returns the sum of the losses.
+  double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
+    const std::vector<TrainingBatch> parts = split(sequences, positions);
+    const float scale = 1 / static_cast<float>(positions);
+    in_parallel(threads_, [&](std::size_t i) {
+      const auto share = [&](std::size_t part) {
+        return panels_.count() * static_cast<std::int64_t>(part) /
+               static_cast<std::int64_t>(threads_);
+      };
+      panels_.fill(weights_.data() + task_.item_embedding, share(i), share(i + 1));
+    });
+    in_parallel(kShards, [&](std::size_t i) {
+      Shard& shard = shards_[i];
+      std::ranges::fill(shard.gradients, 0.0f);
+      shard.loss =
+          shard.gradient->add(parts[i], weights_, panels_, scale, key + i, shard.gradients);
+    });
+    ++steps_;
+    const AdamStep adam_step{.learning_rate = static_cast<float>(task_.training.learning_rate),
+                             .weight_decay = static_cast<float>(task_.training.weight_decay),
+                             .step = steps_};
+    in_parallel(threads_, [&](std::size_t i) {
+      const std::size_t begin = weights_.size() * i / threads_;
+      const std::size_t end = weights_.size() * (i + 1) / threads_;
+      std::vector<const float*> gradients;
+      for (const Shard& shard : shards_) gradients.push_back(shard.gradients.data() + begin);
+      adam(adam_step, static_cast<std::int64_t>(end - begin), gradients, weights_.data() + begin,
+           first_moment_.data() + begin, second_moment_.data() + begin);
+    });
+    double loss = 0;
+    for (const Shard& shard : shards_) loss += shard.loss;
+    return loss;
+  }
+
+  /// Into kShards parts of about as many positions.
+  std::vector<TrainingBatch> split(std::span<const Sequence> sequences,
+                                   std::int64_t positions) const {
+    std::vector<TrainingBatch> parts(kShards);
+    std::int64_t done = 0;
+    for (const Sequence& sequence : sequences) {
+      const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(kShards) /
+                                                 std::max<std::int64_t>(1, positions));
+      parts[std::min(part, kShards - 1)].add(sequence, task_.max_length);
+      done += static_cast<std::int64_t>(sequence.size()) - 1;
+    }
+    return parts;
+  }
+
+  /// An exception of `work` is thrown here, once all are done: none may leave a pool's thread.
+  void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
+    std::latch done(static_cast<std::ptrdiff_t>(count));
+    std::vector<std::exception_ptr> thrown(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto task = [&, i] {
+        try {
+          work(i);
+        } catch (...) {
+          thrown[i] = std::current_exception();
+        }
+        done.count_down();
+      };
+      if (!pool_.post(task)) task();
+    }
+    done.wait();
+    for (const std::exception_ptr& each : thrown)
+      if (each) std::rethrow_exception(each);
+  }
+
+  const data::Dataset& dataset_;
+  const SequenceTask& task_;
+  const FitContext& context_;
+  const std::size_t threads_;
+  base::ThreadPool pool_;
+  std::vector<Sequence> sequences_, order_;
+  std::int64_t positions_ = 0;  // predicted in an epoch
+  std::vector<float> weights_, best_, first_moment_, second_moment_;
+  std::int64_t steps_ = 0;
+  ItemPanels panels_;
+  std::vector<Shard> shards_;
+};
+
+/// What a checkpoint's arrays mean: one of another layout must not be gone on from.
+Json names_and_shapes(const WeightLayout& layout) {
+  Json places = Json::array();
+  for (const WeightPlace& place : layout.places) places.push_back({place.name, place.shape});
+  return places;
+}
+
+Result<Fit> train(const data::Dataset& dataset, const SequenceTask& task,
+                  const FitContext& context) {
+  Trainer trainer(dataset, task, context);
+  if (!trainer.has_work())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} has no user with four interactions: there is nothing to learn from",
+                            dataset.name()),
+                "data");
+
+  TrainingLoop loop({.epochs = task.training.epochs,
+                     .patience = task.training.patience,
+                     .evaluate_every = task.training.evaluate_every},
+                    {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
+                     .validate = [&] { return trainer.validate(); },
+                     .keep_best = [&] { trainer.keep_best(); },
+                     .save_state = [&](base::SafetensorsWriter& w) { trainer.save(w); },
+                     .load_state = [&](const base::Safetensors& f) { return trainer.load(f); }});
+  Fit fit;
+  TRY(fit.report, loop.run(context, {{"kind", task.kind},
+                                     {"options", task.options},
+                                     {"seed", context.seed},
+                                     {"data", dataset.checksum()},
+                                     {"weights", names_and_shapes(task.layout)}}));
+  fit.model = task.model(trainer.best());
+  fit.seed = context.seed;
+  fit.options = task.options;
+  return fit;
+}
+
+}  // namespace
+
+void TrainingBatch::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
+  sequences.add(sequence.first(sequence.size() - 1), max_length);
+  const auto read = std::min(sequence.size() - 1, static_cast<std::size_t>(max_length));
+  const auto next = sequence.last(read);
+  targets.insert(targets.end(), next.begin(), next.end());
+}
+
+Result<Fit> train_sequence_model(const data::Dataset& dataset, const SequenceTask& task,
+                                 const FitContext& context) {
+  try {
+    return train(dataset, task, context);
+  } catch (const std::bad_alloc&) {
+    return fail(
+        ErrorCode::kInternal,
+        fmt::format("{} does not fit into memory: {} items of dimension {}: lower dimension or "
+                    "batch_positions",
+                    task.kind, task.items, task.dimension));
+  } catch (const std::exception& error) {  // libtorch's
+    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
+  }
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,62 @@
+// The training that all models of sequences share: batches of whole sequences split into shards
+// that run side by side, Adam, validation by full ranking, checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rapport/base/random.h"
+#include "rapport/retrieval/registry.h"
+#include "rapport/retrieval/sequence_model.h"
+#include "rapport/retrieval/training_options.h"
+
+namespace rapport::retrieval {
+
+/// Sequences with, at each position, the item that comes next.
+struct TrainingBatch {
+  PackedSequences sequences;
+  std::vector<std::int32_t> targets;  // [positions]
+
+  /// All but the last of `sequence`, which has two items or more, with all but the first as
+  /// targets.
+  void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
+};
+
+/// The loss on a batch and its gradient. Not thread-safe; one a shard.
+class BatchGradient {
+ public:
+  virtual ~BatchGradient() = default;
+
+  /// The sum of the losses over the batch's positions; `gradients` [weights] += scale × the
+  /// gradient of that sum. `panels` hold the item embedding of `weights`; `key` determines all that
+  /// is left to chance, dropout above all.
+  virtual double add(const TrainingBatch& batch, std::span<const float> weights,
+                     const ItemPanels& panels, float scale, std::uint64_t key,
+                     std::span<float> gradients) = 0;
+};
+
+/// What is a model's own.
+struct SequenceTask {
+  std::string kind;  // in the registry
+  std::int64_t items = 0, dimension = 0, max_length = 0;
+  WeightLayout layout;
+  std::int64_t item_embedding = 0;  // where it begins in the weights
+  /// Sets the values of one place of the layout, which are zero.
+  std::function<void(const WeightPlace& place, std::span<float> values, base::Random& random)>
+      initialise;
+  std::function<std::unique_ptr<BatchGradient>()> gradient;
+  std::function<std::unique_ptr<Retriever>(std::vector<float> weights)> model;
+  TrainingOptions training;
+  Json options = Json::object();  // all in effect
+};
+
+/// Errors: kInvalidArgument for a data set with nothing to learn from; kInternal when memory does
+/// not suffice; those of TrainingLoop::run.
+Result<Fit> train_sequence_model(const data::Dataset& dataset, const SequenceTask& task,
+                                 const FitContext& context);
+
+}  // namespace rapport::retrieval
