@@ -81,7 +81,8 @@ TEST_F(Commands, TheConfigurationSaysWhereAValueComesFromAndRefusesWhatItDoesNot
               HasSubstr("engine.default_degree"));
   for (const char* wrong :
        {"language.backend=cloud", "language.backend=remote", "server.listen=foo",
-        "server.cors_origins=*", "store.synchronous=perhaps"}) {
+        "server.cors_origins=*", "store.synchronous=perhaps", "recommend.model=sasrek",
+        "recommend.domain=shoes"}) {
     const Ran ran = run({"config", "check", "--set", wrong});
     EXPECT_EQ(ran.status, 1) << wrong << ": the server would not start with it";
   }

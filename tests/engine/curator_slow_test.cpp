@@ -32,5 +32,23 @@ TEST_F(CuratorTest, ATrainingIsSwappedInWhileRequestsAreServed) {
   EXPECT_EQ(jobs().size(), before);
 }
 
+TEST_F(CuratorTest, ATrainingBeginsAnewWhereWhatIsLeftOfOneIsNoUse) {
+  if (!retrieval::training_is_built()) GTEST_SKIP() << "this build has no training";
+  write_demo();
+  Curator keeper = curator({.train_threads = 0});
+  keeper.start();
+  ASSERT_TRUE(run(keeper, kPrepareDatasetJob));
+  const auto checkpoint =
+      home_.path() / "retrievers" / "ml-100k" /
+      ("sasrec-" + slot_.get()->dataset()->checksum().substr(0, 8) + ".checkpoint");
+  std::filesystem::create_directories(checkpoint);
+  std::ofstream(checkpoint / "training.safetensors") << "of a disk that was full";
+
+  const auto trained = run(keeper, kTrainRetrieverJob);
+  ASSERT_TRUE(trained) << trained.error().message;
+  EXPECT_TRUE(slot_.get()->has_model());
+  EXPECT_FALSE(std::filesystem::exists(checkpoint));
+}
+
 }  // namespace
 }  // namespace rapport::engine

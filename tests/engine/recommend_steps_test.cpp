@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "testing/films.h"
@@ -57,6 +58,17 @@ RC_GTEST_PROP(Balance, ChoosesSomeOfTheCandidatesOnceEachAndKeepsTheFirst, ()) {
   }
   if (diversity == 0) {
     RC_ASSERT(std::equal(chosen.begin(), chosen.end(), all.begin()));
+  }
+}
+
+/// A model's scores that overflowed: the list is then in no good order, but it is one.
+TEST(Balance, ChoosesAsManyOfScoresThatAreNoNumbers) {
+  const auto served = testing::served_films();
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Candidate> candidates = {{0, 1, 1}, {1, kNone, kNone}, {2, kNone, kNone}};
+  for (const double diversity : {0.0, 0.3, 1.0}) {
+    const auto chosen = items_of(balance(candidates, 3, diversity, *served));
+    EXPECT_EQ(std::set(chosen.begin(), chosen.end()), (std::set<data::ItemIndex>{0, 1, 2}));
   }
 }
 

@@ -1,5 +1,10 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/registry.h"
@@ -90,6 +95,31 @@ TEST(FitSasrec, SaysWhenThereIsNothingToLearnFrom) {
   EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(fit.error().message, HasSubstr("four interactions"));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/// Never returns: trains what does not fit into 256 MiB more than the process has.
+[[noreturn]] void train_with_little_memory(const data::Dataset& dataset) {
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const auto limit = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + (256 << 20));
+  const rlimit memory = {.rlim_cur = limit, .rlim_max = limit};
+  setrlimit(RLIMIT_AS, &memory);
+  Assignments large = kSmall;
+  large.front() = {"dimension", "4096"};
+  const auto fit = fit_retriever("sasrec", dataset, large, {.clock = kClock});
+  if (fit) std::exit(1);
+  fmt::print(stderr, "{}", fit.error().message);
+  std::exit(fit.error().code == ErrorCode::kInternal ? 0 : 2);
+}
+
+TEST(FitSasrecDeathTest, SaysThatItDoesNotFitIntoMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const data::Dataset dataset = circle();
+  ASSERT_TRUE(fit_retriever("sasrec", dataset, kSmall, {.clock = kClock}));  // loads the library
+  EXPECT_EXIT(train_with_little_memory(dataset), ::testing::ExitedWithCode(0),
+              "does not fit into memory.*lower dimension");
+}
+#endif
 
 }  // namespace
 }  // namespace rapport::retrieval
