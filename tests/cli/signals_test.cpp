@@ -13,7 +13,7 @@ namespace rapport::cli {
 namespace {
 
 TEST(SignalWatch, TakesASignalThatAnotherThreadGets) {
-  // As OpenBLAS's threads: there before the watch, with nothing blocked.
+  // As a library's thread may be: there before the watch, with nothing blocked.
   std::atomic<bool> end = false;
   std::thread other([&] {
     while (!end) std::this_thread::yield();

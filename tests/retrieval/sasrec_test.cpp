@@ -55,6 +55,31 @@ TEST(Sasrec, ScoresAQueryTheSameInAnyCompany) {
   }
 }
 
+/// The catalogue is taken in panels of 64 items, the last of which may be short.
+TEST(Sasrec, ScoresEveryItemByItsProductWithTheHiddenState) {
+  for (const std::int64_t items : {63, 64, 65, 128, 200}) {
+    const SasrecShape shape{.items = items, .dimension = 20, .heads = 2, .max_length = 5};
+    const std::vector<float> weights = random_weights(shape, 4);
+    const Sasrec model(shape, weights);
+    const std::vector<data::ItemIndex> one = {1, 62, 7}, other = {60};
+    const std::vector<Query> queries = {{.history = one}, {.history = other}};
+    std::vector<float> hidden(2 * 20), scores(static_cast<std::size_t>(2 * items));
+    model.encode(queries, hidden);
+    ASSERT_TRUE(model.score(queries, scores));
+    const float* const embedding = weights.data() + sasrec_weights(shape).item_embedding;
+    for (std::int64_t query = 0; query < 2; ++query) {
+      for (std::int64_t item = 0; item < items; ++item) {
+        double product = 0;
+        for (std::int64_t i = 0; i < 20; ++i)
+          product += static_cast<double>(hidden[static_cast<std::size_t>(query * 20 + i)]) *
+                     static_cast<double>(embedding[item * 20 + i]);
+        EXPECT_NEAR(scores[static_cast<std::size_t>(query * items + item)], product, 1e-4)
+            << items << " items, item " << item;
+      }
+    }
+  }
+}
+
 TEST(Sasrec, ReadsOnlyTheNewestItems) {
   const SasrecShape shape{.items = 9, .dimension = 8, .max_length = 3};
   const Sasrec model(shape, random_weights(shape, 3));

@@ -11,7 +11,12 @@ ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t max_qu
     : name_(std::move(name)), max_queued_(max_queued) {
   assert(threads > 0);
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+  try {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this, i] { run(i); });
+  } catch (...) {  // one that could not be made: the others must not outlive their pool
+    shutdown();
+    throw;
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -7,7 +7,7 @@
 namespace rapport::cli {
 
 /// While it lives, SIGINT and SIGTERM do not end the process but call `on_signal`, on a thread of
-/// this object, once for each. By a handler, not by blocking them: libraries (OpenBLAS) start
+/// this object, once for each. By a handler, not by blocking them: libraries may start
 /// threads before main, which inherit nothing of ours and would take the signal. One at a time.
 class SignalWatch {
  public:

@@ -60,10 +60,11 @@ void ItemPanels::fill(const float* embedding, std::int64_t begin, std::int64_t e
 }
 
 CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) {
-  // As many rows as keep their logits in the second cache with large catalogues, a multiple of the
-  // product's six; with more, the gradient of the embedding is read and written less often.
+  // As many rows as keep their logits in the second cache, a multiple of the product's six. Every
+  // chunk reads the whole embedding and reads and writes its gradient, so that large catalogues,
+  // whose logits leave the cache anyway, take no fewer than 24.
   constexpr std::int64_t kFloats = 1 << 19;
-  chunk_ = std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, items) / 6 * 6, 6, 144);
+  chunk_ = std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, items) / 6 * 6, 24, 144);
   const std::int64_t panels = (items + kPanel - 1) / kPanel;
   logits_.resize(static_cast<std::size_t>(panels * chunk_ * kPanel));
   weighted_.resize(static_cast<std::size_t>(chunk_ * width));

@@ -1,7 +1,7 @@
 // Products whose result is narrow: C[m × n] = A·B (+ C) with few columns n, the shape of everything
 // a model of dimension 64 computes. A tile of C stays in registers while the rows of B go by, so
-// neither A nor B is copied first: what a general product spends on that is about as much as such a
-// product takes (docs/benchmarks.md, "Training").
+// neither A nor B is copied first, on which a general product spends most of half its time at such
+// sizes (docs/benchmarks.md, "Training and quality").
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace rapport::retrieval {
 
 /// Element (r, k) of A is a[r · row_stride + k · column_stride], so that A may be read transposed;
-/// B and C are row-major. Best with n a multiple of 64, as fast a column with one of 16.
+/// B and C are row-major. Fastest with n a multiple of 64, then of 16.
 struct NarrowProduct {
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t row_stride = 0, column_stride = 1;  // of A

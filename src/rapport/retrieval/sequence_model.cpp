@@ -41,6 +41,7 @@ void SequenceModel::do_save(base::SafetensorsWriter& writer) const {
 }
 
 void SequenceModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
+  if (queries.empty()) return;
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
   for (std::int64_t panel = 0; panel < panels_.count(); ++panel) {

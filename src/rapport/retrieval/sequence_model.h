@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "rapport/base/random.h"
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/retriever.h"
 #include "rapport/retrieval/weight_layout.h"
@@ -16,8 +15,8 @@ namespace rapport::retrieval {
 /// A batch of sequences laid end to end, without padding.
 struct PackedSequences {
   std::vector<std::int32_t> items;  // [positions]
-  /// [positions] places from the end of a padded sequence of max_length: max_length - 1 is the
-  /// newest.
+  /// [positions] places in a sequence padded on the left to max_length: the newest is at
+  /// max_length - 1.
   std::vector<std::int32_t> positions;
   std::vector<std::int64_t> offsets = {0};  // [sequences + 1]
 
@@ -52,7 +51,7 @@ class SequenceModel : public Retriever {
   std::int64_t max_length_;
   std::vector<WeightPlace> places_;
   std::vector<float> weights_;
-  ItemPanels panels_;  // of the item embedding
+  ItemPanels panels_;  // of the item embedding, which `weights_` holds too, for looking items up
 };
 
 }  // namespace rapport::retrieval

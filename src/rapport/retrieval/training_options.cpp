@@ -33,7 +33,7 @@ std::int64_t usual_batch_positions(const data::Dataset& dataset, std::int64_t ma
     const auto size = static_cast<std::int64_t>(data::training_history(dataset, user).size());
     positions += std::clamp<std::int64_t>(size - 1, 0, max_length);
   }
-  return std::clamp<std::int64_t>(positions / 40, 500, most);
+  return std::clamp<std::int64_t>(positions / 40, std::min<std::int64_t>(500, most), most);
 }
 
 bool is_dense(const data::Dataset& dataset) {

@@ -9,6 +9,7 @@
 
 namespace rapport::retrieval {
 
+/// As asked for; a model's `resolved` puts its own values in place of those that are not.
 struct TrainingOptions {
   double learning_rate = 1e-3;       // of Adam
   double weight_decay = 0;           // L2 on all weights

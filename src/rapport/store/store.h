@@ -110,7 +110,7 @@ struct Interaction {
 
 /// What a recommendation rests on.
 struct ItemHistory {
-  struct Event {  // of an Interaction, what is not the same for all
+  struct Event {  // what a recommendation reads of an Interaction
     std::string id = {};
     InteractionKind kind = InteractionKind::kView;
     std::string item = {};

@@ -106,7 +106,7 @@ TEST(FitSasrec, SaysWhenThereIsNothingToLearnFrom) {
   setrlimit(RLIMIT_AS, &memory);
   Assignments large = kSmall;
   large.front() = {"dimension", "4096"};
-  const auto fit = fit_retriever("sasrec", dataset, large, {.clock = kClock});
+  const auto fit = fit_retriever("sasrec", dataset, large, {.clock = kClock, .threads = 2});
   if (fit) std::exit(1);
   fmt::print(stderr, "{}", fit.error().message);
   std::exit(fit.error().code == ErrorCode::kInternal ? 0 : 2);

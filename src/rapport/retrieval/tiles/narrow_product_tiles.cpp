@@ -1,7 +1,7 @@
 // Compiled once for each family of processors (CMakeLists.txt), as RAPPORT_TILES. It includes no
 // code of others: an inline function compiled for a newer processor here could be the copy that the
 // linker keeps for the whole program.
-#include "rapport/retrieval/tiles/narrow_product_tiles.h"
+#include "rapport/retrieval/narrow_product.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -33,7 +33,7 @@ struct Whole {
   }
 };
 
-/// The last columns of a matrix whose width is no multiple of the lanes.
+/// The last columns of C where its width is no multiple of the lanes.
 struct Part {
   std::int64_t columns;
 
@@ -61,7 +61,7 @@ RAPPORT_INLINE void tile(const NarrowProduct& p, const Columns& columns, const f
   }
   for (std::int64_t k = 0; k < p.k; ++k) {
     Vector row[vectors];
-    for (int v = 0; v < vectors; ++v) columns.load(b + k * p.stride_b + v * kLanes, row[v]);
+    for (int v = 0; v < vectors; ++v) Whole::load(b + k * p.stride_b + v * kLanes, row[v]);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const float factor = a[r * p.row_stride + k * p.column_stride];
@@ -92,7 +92,30 @@ void strip(const NarrowProduct& p, const Columns& columns, const float* a, const
   }
 }
 
+/// The last `count` columns: those of B are copied, zeros behind them, so that whole vectors can be
+/// read of it.
+void last_strip(const NarrowProduct& product, std::int64_t count, const float* a, const float* b,
+                float* c) {
+  constexpr std::int64_t kDepth = 256;
+  float block[kDepth * kLanes];
+  NarrowProduct part = product;
+  part.stride_b = kLanes;
+  std::int64_t done = 0;
+  do {  // at least once: without any rows of B the result is zero
+    part.k = product.k - done < kDepth ? product.k - done : kDepth;
+    for (std::int64_t k = 0; k < part.k; ++k) {
+      for (std::int64_t i = 0; i < kLanes; ++i)
+        block[k * kLanes + i] = i < count ? b[(done + k) * product.stride_b + i] : 0;
+    }
+    strip<1>(part, Part{count}, a + done * product.column_stride, block, c);
+    part.add = true;
+    done += part.k;
+  } while (done < product.k);
+}
+
 }  // namespace
+
+void RAPPORT_TILES(const NarrowProduct& product, const float* a, const float* b, float* c);
 
 void RAPPORT_TILES(const NarrowProduct& product, const float* a, const float* b, float* c) {
   std::int64_t column = 0;
@@ -100,7 +123,7 @@ void RAPPORT_TILES(const NarrowProduct& product, const float* a, const float* b,
     strip<kVectors>(product, Whole{}, a, b + column, c + column);
   for (; column + kLanes <= product.n; column += kLanes)
     strip<1>(product, Whole{}, a, b + column, c + column);
-  if (column < product.n) strip<1>(product, Part{product.n - column}, a, b + column, c + column);
+  if (column < product.n) last_strip(product, product.n - column, a, b + column, c + column);
 }
 
 }  // namespace rapport::retrieval
