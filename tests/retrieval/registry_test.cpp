@@ -47,7 +47,9 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
   for (const Case& c :
        {Case{"popularity", "epochs", "3", "epochs"}, Case{"sasrec", "droput", "0.1", "dropout"},
         Case{"sasrec", "dropout", "1.5", "dropout"}, Case{"sasrec", "heads", "5", "divisor"},
-        Case{"sasrec", "recipe", "wild", "dense"}}) {
+        Case{"sasrec", "recipe", "wild", "dense"}, Case{"bprmf", "recipe", "wild", "dense"},
+        Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
+        Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

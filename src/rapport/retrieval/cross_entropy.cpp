@@ -59,6 +59,18 @@ void ItemPanels::fill(const float* embedding, std::int64_t begin, std::int64_t e
   }
 }
 
+void ItemPanels::score(const float* hidden, std::int64_t rows, float* scores) const {
+  for (std::int64_t panel = 0; panel < count(); ++panel) {
+    multiply_narrow({.m = rows,
+                     .n = items_of(panel),
+                     .k = width_,
+                     .row_stride = width_,
+                     .stride_b = kItems,
+                     .stride_c = items_},
+                    hidden, this->panel(panel), scores + panel * kItems);
+  }
+}
+
 CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) {
   // As many rows as keep their logits in the second cache, a multiple of the product's six. Every
   // chunk reads the whole embedding and reads and writes its gradient, so that large catalogues,

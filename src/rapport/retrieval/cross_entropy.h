@@ -30,6 +30,8 @@ class ItemPanels {
   const float* panel(std::int64_t panel) const {  // [width × kItems]
     return transposed_.data() + panel * width_ * kItems;
   }
+  /// scores [rows × items] = hidden [rows × width] · embeddingᵀ.
+  void score(const float* hidden, std::int64_t rows, float* scores) const;
 
  private:
   std::int64_t items_, width_;

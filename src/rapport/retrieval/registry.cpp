@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "rapport/retrieval/bprmf.h"
+#include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/sasrec_options.h"
@@ -41,6 +43,18 @@ constexpr RetrieverKind kKinds[] = {
      .options = popularity_options,
      .fit = fit_popularity,
      .load = Popularity::load},
+    {.name = "bprmf",
+     .summary = "matrix factorisation, trained to rank what was taken above what was not",
+     .source = "Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009",
+     .options = default_options<BprmfOptions>,
+     .fit = fit_bprmf,
+     .load = load_bprmf},
+    {.name = "fpmc",
+     .summary = "matrix factorisation and a factorised Markov chain from item to item",
+     .source = "Rendle, Freudenthaler & Schmidt-Thieme 2010",
+     .options = default_options<FpmcOptions>,
+     .fit = fit_fpmc,
+     .load = load_fpmc},
     {.name = "sasrec",
      .summary = "self-attention over the history, full softmax cross-entropy",
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",

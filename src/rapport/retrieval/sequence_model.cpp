@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "rapport/retrieval/narrow_product.h"
-
 namespace rapport::retrieval {
 namespace {
 
@@ -44,16 +42,7 @@ void SequenceModel::do_score(std::span<const Query> queries, std::span<float> sc
   if (queries.empty()) return;
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
-  for (std::int64_t panel = 0; panel < panels_.count(); ++panel) {
-    multiply_narrow({.m = static_cast<std::int64_t>(queries.size()),
-                     .n = panels_.items_of(panel),
-                     .k = dimension(),
-                     .row_stride = dimension(),
-                     .stride_b = ItemPanels::kItems,
-                     .stride_c = items()},
-                    hidden.data(), panels_.panel(panel),
-                    scores.data() + panel * ItemPanels::kItems);
-  }
+  panels_.score(hidden.data(), static_cast<std::int64_t>(queries.size()), scores.data());
 }
 
 void SequenceModel::encode(std::span<const Query> queries, std::span<float> hidden) const {

@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
-#include <latch>
 #include <new>
 #include <thread>
 
-#include "rapport/base/thread_pool.h"
+#include "rapport/base/in_parallel.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/kernels.h"
-#include "rapport/retrieval/training/training_loop.h"
+#include "rapport/retrieval/training_loop.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -150,14 +149,14 @@ class Trainer {
   double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
     const std::vector<TrainingBatch> parts = split(sequences, positions);
     const float scale = 1 / static_cast<float>(positions);
-    in_parallel(threads_, [&](std::size_t i) {
+    base::in_parallel(pool_, threads_, [&](std::size_t i) {
       const auto share = [&](std::size_t part) {
         return panels_.count() * static_cast<std::int64_t>(part) /
                static_cast<std::int64_t>(threads_);
       };
       panels_.fill(weights_.data() + task_.item_embedding, share(i), share(i + 1));
     });
-    in_parallel(kShards, [&](std::size_t i) {
+    base::in_parallel(pool_, kShards, [&](std::size_t i) {
       Shard& shard = shards_[i];
       std::ranges::fill(shard.gradients, 0.0f);
       shard.loss =
@@ -167,7 +166,7 @@ class Trainer {
     const AdamStep adam_step{.learning_rate = static_cast<float>(task_.training.learning_rate),
                              .weight_decay = static_cast<float>(task_.training.weight_decay),
                              .step = steps_};
-    in_parallel(threads_, [&](std::size_t i) {
+    base::in_parallel(pool_, threads_, [&](std::size_t i) {
       const std::size_t begin = weights_.size() * i / threads_;
       const std::size_t end = weights_.size() * (i + 1) / threads_;
       std::vector<const float*> gradients;
@@ -192,26 +191,6 @@ class Trainer {
       done += static_cast<std::int64_t>(sequence.size()) - 1;
     }
     return parts;
-  }
-
-  /// An exception of `work` is thrown here, once all are done: none may leave a pool's thread.
-  void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
-    std::latch done(static_cast<std::ptrdiff_t>(count));
-    std::vector<std::exception_ptr> thrown(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto task = [&, i] {
-        try {
-          work(i);
-        } catch (...) {
-          thrown[i] = std::current_exception();
-        }
-        done.count_down();
-      };
-      if (!pool_.post(task)) task();
-    }
-    done.wait();
-    for (const std::exception_ptr& each : thrown)
-      if (each) std::rethrow_exception(each);
   }
 
   const data::Dataset& dataset_;

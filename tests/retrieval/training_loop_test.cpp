@@ -1,4 +1,4 @@
-#include "rapport/retrieval/training/training_loop.h"
+#include "rapport/retrieval/training_loop.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,18 @@
+// A loop whose rounds run side by side on a pool.
+//
+//   in_parallel(pool, parts.size(), [&](std::size_t i) { compute(parts[i]); });
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "rapport/base/thread_pool.h"
+
+namespace rapport::base {
+
+/// work(0) … work(count - 1) on the pool, as far as its queue has room, and the rest here; returns
+/// when all are done. An exception of `work` is thrown here then: none may leave a pool's thread.
+/// Not from a thread of the pool.
+void in_parallel(ThreadPool& pool, std::size_t count, const std::function<void(std::size_t)>& work);
+
+}  // namespace rapport::base

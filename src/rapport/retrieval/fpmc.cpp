@@ -1,0 +1,33 @@
+#include "rapport/retrieval/fpmc.h"
+
+#include "rapport/retrieval/factor_model.h"
+#include "rapport/retrieval/pairwise_trainer.h"
+
+namespace rapport::retrieval {
+namespace {
+
+constexpr PairwiseRecipe kDense{.learning_rate = 0.1,
+                                .learning_rate_decay = 0.95,
+                                .regularisation = 0.003,
+                                .popular_negatives = 0.3};
+constexpr PairwiseRecipe kSparse{
+    .learning_rate = 0.1, .learning_rate_decay = 1, .regularisation = 0.01, .popular_negatives = 1};
+
+}  // namespace
+
+Result<FpmcOptions> FpmcOptions::resolved(const data::Dataset& dataset) const {
+  TRY(PairwiseOptions options, PairwiseOptions::resolved(dataset, kDense, kSparse));
+  return FpmcOptions{std::move(options)};
+}
+
+Result<Fit> fit_fpmc(std::string_view, const data::Dataset& dataset, const Assignments& assignments,
+                     const FitContext& context) {
+  TRY(const FpmcOptions options, read_options<FpmcOptions>(dataset, assignments));
+  return train_pairwise(dataset, options, /*transitions=*/true, context);
+}
+
+Result<std::unique_ptr<Retriever>> load_fpmc(const Json& options, const base::Safetensors& file) {
+  return FactorModel::load(options, file, /*transitions=*/true);
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,55 @@
+#include "rapport/retrieval/pairwise_options.h"
+
+#include <fmt/format.h>
+
+#include "rapport/retrieval/training_options.h"
+
+namespace rapport::retrieval {
+
+void PairwiseOptions::describe(base::OptionSet& set) {
+  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  set.add("dimension", dimension, "of the factors", 1, 4096);
+  set.add("learning_rate", learning_rate, "of gradient descent; 0: the recipe's", 0, 10);
+  set.add("learning_rate_decay", learning_rate_decay,
+          "factor of the learning rate from one epoch to the next; 0: the recipe's", 0, 1);
+  set.add("regularisation", regularisation,
+          "L2 on the factors of each example; negative: the recipe's", -1, 1);
+  set.add("popular_negatives", popular_negatives,
+          "share of negatives drawn as often as they are taken, the rest uniformly; negative: the "
+          "recipe's",
+          -1, 1);
+  set.add("epochs", loop.epochs, "at most so many passes over the data", 1, 100'000);
+  set.add("patience", loop.patience, "epochs without a better validation NDCG@10 before it ends", 1,
+          100'000);
+  set.add("evaluate_every", loop.evaluate_every, "epochs from one validation to the next", 1, 1000);
+}
+
+Result<PairwiseOptions> PairwiseOptions::resolved(const data::Dataset& dataset,
+                                                  const PairwiseRecipe& dense,
+                                                  const PairwiseRecipe& sparse) const {
+  PairwiseOptions options = *this;
+  if (recipe != "auto" && recipe != "dense" && recipe != "sparse")
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
+  if (recipe == "auto") options.recipe = is_dense(dataset) ? "dense" : "sparse";
+  const PairwiseRecipe& of = options.recipe == "dense" ? dense : sparse;
+  if (options.learning_rate == 0) options.learning_rate = of.learning_rate;
+  if (options.learning_rate_decay == 0) options.learning_rate_decay = of.learning_rate_decay;
+  if (options.regularisation < 0) options.regularisation = of.regularisation;
+  if (options.popular_negatives < 0) options.popular_negatives = of.popular_negatives;
+  return options;
+}
+
+Json PairwiseOptions::to_json() const {
+  return {{"recipe", recipe},
+          {"dimension", dimension},
+          {"learning_rate", learning_rate},
+          {"learning_rate_decay", learning_rate_decay},
+          {"regularisation", regularisation},
+          {"popular_negatives", popular_negatives},
+          {"epochs", loop.epochs},
+          {"patience", loop.patience},
+          {"evaluate_every", loop.evaluate_every}};
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,177 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "rapport/base/random.h"
+#include "rapport/evaluation/full_ranking.h"
+#include "rapport/retrieval/registry.h"
+#include "testing/made_up_data.h"
+#include "testing/temporary_directory.h"
+
+namespace rapport::retrieval {
+namespace {
+
+using ::testing::HasSubstr;
+
+const base::SystemClock kClock;
+const Assignments kSmall = {
+    {"dimension", "8"}, {"epochs", "10"}, {"learning_rate", "0.1"}, {"popular_negatives", "0"}};
+constexpr const char* kKinds[] = {"bprmf", "fpmc"};
+
+/// Users 4 k + g take eight of the ten items of group g, in an order of their own.
+data::Dataset groups() {
+  base::SplitMix64 random(1);
+  std::vector<std::vector<data::ItemIndex>> histories;
+  for (data::ItemIndex user = 0; user < 120; ++user) {
+    std::vector<data::ItemIndex> history;
+    while (history.size() < 8) {
+      const auto item = static_cast<data::ItemIndex>(random.next() % 10) + 10 * (user % 4);
+      if (std::ranges::count(history, item) == 0) history.push_back(item);
+    }
+    histories.push_back(std::move(history));
+  }
+  return rapport::testing::made_up_dataset(histories, 40);
+}
+
+/// Everybody walks the circle of items, from a place of their own.
+data::Dataset circle() {
+  std::vector<std::vector<data::ItemIndex>> histories;
+  for (int user = 0; user < 120; ++user) {
+    std::vector<data::ItemIndex> history;
+    for (int i = 0; i < 8; ++i) history.push_back((7 * user + i) % 40);
+    histories.push_back(std::move(history));
+  }
+  return rapport::testing::made_up_dataset(histories, 40);
+}
+
+double hit_rate(const data::Dataset& dataset, const Retriever& model, std::int64_t k,
+                bool anonymous = false) {
+  const auto ranking =
+      evaluation::rank_held_out(dataset,
+                                [&](std::span<const Query> queries, std::span<float> scores) {
+                                  std::vector<Query> asked(queries.begin(), queries.end());
+                                  for (Query& query : asked)
+                                    if (anonymous) query.user = -1;
+                                  return model.score(asked, scores);
+                                },
+                                {});
+  EXPECT_TRUE(ranking);
+  return ranking ? ranking->metrics().mean(evaluation::hit_rate_at(k)) : 0;
+}
+
+/// Of users with factors of their own and of one without.
+std::vector<float> scores_of(const data::Dataset& dataset, const Retriever& model) {
+  std::vector<Query> queries = {{.user = -1, .history = dataset.history(0)}};
+  for (data::UserIndex user = 0; user < dataset.users(); ++user)
+    queries.push_back({.user = user, .history = dataset.history(user)});
+  std::vector<float> scores(queries.size() * static_cast<std::size_t>(model.items()));
+  EXPECT_TRUE(model.score(queries, scores));
+  return scores;
+}
+
+TEST(FitBprmf, LearnsWhatAUserLikesAndWhatSomebodyLikesWhoTookTheSame) {
+  const data::Dataset dataset = groups();
+  Assignments assignments = kSmall;
+  assignments[1].second = "60";
+  const auto fit = fit_retriever("bprmf", dataset, assignments, {.clock = kClock});
+  ASSERT_TRUE(fit) << fit.error().message;
+  // Three items of the group are left, of 33 that a user has not seen: at random, 1 in 11.
+  EXPECT_GT(hit_rate(dataset, *fit->model, 3), 0.9);
+  EXPECT_GT(hit_rate(dataset, *fit->model, 3, /*anonymous=*/true), 0.9);
+}
+
+TEST(FitFpmc, LearnsWhatComesNext) {
+  const data::Dataset dataset = circle();
+  Assignments assignments = kSmall;
+  assignments[1].second = "100";
+  const auto fit = fit_retriever("fpmc", dataset, assignments, {.clock = kClock});
+  ASSERT_TRUE(fit) << fit.error().message;
+  EXPECT_GT(hit_rate(dataset, *fit->model, 1), 0.9);
+  EXPECT_GT(hit_rate(dataset, *fit->model, 1, /*anonymous=*/true), 0.9);
+}
+
+TEST(FitPairwise, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
+  const data::Dataset dataset = groups();
+  for (const char* kind : kKinds) {
+    const auto one = fit_retriever(kind, dataset, kSmall, {.clock = kClock, .threads = 1});
+    const auto three = fit_retriever(kind, dataset, kSmall, {.clock = kClock, .threads = 3});
+    const auto other = fit_retriever(kind, dataset, kSmall, {.clock = kClock, .seed = 2});
+    ASSERT_TRUE(one && three && other) << kind;
+    EXPECT_EQ(scores_of(dataset, *one->model), scores_of(dataset, *three->model)) << kind;
+    EXPECT_NE(scores_of(dataset, *one->model), scores_of(dataset, *other->model)) << kind;
+  }
+}
+
+TEST(FitPairwise, ResumesToTheSameWeights) {
+  const data::Dataset dataset = groups();
+  for (const char* kind : kKinds) {
+    const auto whole = fit_retriever(kind, dataset, kSmall, {.clock = kClock});
+    ASSERT_TRUE(whole);
+    const rapport::testing::TemporaryDirectory folder;
+    std::stop_source stop;
+    FitContext context{.clock = kClock,
+                       .checkpoint = folder.path() / "checkpoint",
+                       .resume = true,
+                       .on_progress =
+                           [&](const FitProgress& progress) {
+                             if (progress.epoch == 4) stop.request_stop();
+                           },
+                       .stop_token = stop.get_token()};
+    const auto stopped = fit_retriever(kind, dataset, kSmall, context);
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+    context.stop_token = {};
+    const auto resumed = fit_retriever(kind, dataset, kSmall, context);
+    ASSERT_TRUE(resumed) << resumed.error().message;
+    EXPECT_EQ(scores_of(dataset, *whole->model), scores_of(dataset, *resumed->model)) << kind;
+    EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);
+    EXPECT_EQ(resumed->report["curve"].size(), 10u);
+  }
+}
+
+TEST(FitPairwise, SaysWhenThereIsNothingToLearnFrom) {
+  struct Case {
+    const char* kind;
+    std::vector<std::vector<data::ItemIndex>> histories;
+    std::int64_t items;
+    const char* says;
+  };
+  for (const Case& c : {Case{"bprmf", {{0, 1}, {2}}, 3, "three interactions"},
+                        Case{"fpmc", {{0, 1, 2}, {2, 1}}, 3, "four interactions"},
+                        Case{"bprmf", {{0, 1, 0, 1}}, 2, "every item"}}) {
+    const auto fit = fit_retriever(c.kind, rapport::testing::made_up_dataset(c.histories, c.items),
+                                   {}, {.clock = kClock});
+    ASSERT_FALSE(fit) << c.kind;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << fit.error().message;
+    EXPECT_EQ(fit.error().param, "data");
+    EXPECT_THAT(fit.error().message, HasSubstr(c.says));
+  }
+}
+
+TEST(FitPairwise, SaysWhenTheLearningRateIsTooHigh) {
+  Assignments assignments = kSmall;
+  assignments[2].second = "10";
+  assignments.emplace_back("regularisation", "1");
+  for (const char* kind : kKinds) {
+    const auto fit = fit_retriever(kind, groups(), assignments, {.clock = kClock});
+    ASSERT_FALSE(fit) << kind;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInternal);
+    EXPECT_THAT(fit.error().message, HasSubstr("lower learning_rate"));
+  }
+}
+
+TEST(FitPairwise, FillsInTheRecipeOfTheData) {
+  const auto options_of = [](const data::Dataset& dataset, Assignments assignments) {
+    assignments.emplace_back("epochs", "1");
+    return fit_retriever("bprmf", dataset, assignments, {.clock = kClock}).value().options;
+  };
+  const Json sparse = options_of(groups(), {});
+  EXPECT_EQ(sparse["recipe"], "sparse");
+  const Json dense = options_of(groups(), {{"recipe", "dense"}});
+  EXPECT_NE(sparse["popular_negatives"], dense["popular_negatives"]);
+  EXPECT_EQ(options_of(groups(), {{"regularisation", "0.5"}})["regularisation"], 0.5);
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
