@@ -29,6 +29,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   }
   EXPECT_TRUE(names.contains("popularity"));
   EXPECT_TRUE(names.contains("sasrec"));
+  EXPECT_TRUE(names.contains("gru4rec"));
 }
 
 TEST(Registry, SuggestsTheNearestNameOfAnUnknownModel) {
@@ -49,7 +50,9 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"sasrec", "dropout", "1.5", "dropout"}, Case{"sasrec", "heads", "5", "divisor"},
         Case{"sasrec", "recipe", "wild", "dense"}, Case{"bprmf", "recipe", "wild", "dense"},
         Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
-        Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"}}) {
+        Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
+        Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
+        Case{"gru4rec", "loss", "hinge", "bpr-max"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

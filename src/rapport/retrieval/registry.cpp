@@ -5,6 +5,8 @@
 
 #include "rapport/retrieval/bprmf.h"
 #include "rapport/retrieval/fpmc.h"
+#include "rapport/retrieval/gru4rec.h"
+#include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/sasrec_options.h"
@@ -55,6 +57,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<FpmcOptions>,
      .fit = fit_fpmc,
      .load = load_fpmc},
+    {.name = "gru4rec",
+     .summary = "gated recurrent units over the history, full softmax cross-entropy",
+     .source = "Hidasi et al. 2016; Xu et al. 2024",
+     .needs_libtorch = true,
+     .options = default_options<Gru4recOptions>,
+     .fit = fit_in_library<Gru4recOptions>,
+     .load = Gru4rec::load},
     {.name = "sasrec",
      .summary = "self-attention over the history, full softmax cross-entropy",
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",

@@ -3,25 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/sizes.h"
 
 namespace rapport::retrieval {
+namespace {
+
+std::array<Size, 5> sizes_of(SasrecShape& shape) {
+  return {{{"items", &shape.items, 1, std::int64_t{1} << 30},
+           {"dimension", &shape.dimension, 1, 4096},
+           {"blocks", &shape.blocks, 1, 64},
+           {"heads", &shape.heads, 1, 4096},
+           {"max_length", &shape.max_length, 1, 8192}}};
+}
+
+}  // namespace
+
 Result<void> SasrecShape::check() const {
-  const auto within = [](std::string_view what, std::int64_t value, std::int64_t minimum,
-                         std::int64_t maximum) -> Result<void> {
-    if (value >= minimum && value <= maximum) return {};
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is {}: expected {} to {}", what, value, minimum, maximum),
-                std::string(what));
-  };
-  TRY_VOID(within("items", items, 1, std::int64_t{1} << 30));
-  TRY_VOID(within("dimension", dimension, 1, 4096));
-  TRY_VOID(within("blocks", blocks, 1, 64));
-  TRY_VOID(within("heads", heads, 1, dimension));
-  TRY_VOID(within("max_length", max_length, 1, 8192));
+  SasrecShape shape = *this;
+  TRY_VOID(check_sizes(sizes_of(shape)));
   if (dimension % heads != 0)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("heads is {}: expected a divisor of dimension, {}", heads, dimension),
@@ -30,25 +34,13 @@ Result<void> SasrecShape::check() const {
 }
 
 Json SasrecShape::to_json() const {
-  return {{"items", items},
-          {"dimension", dimension},
-          {"blocks", blocks},
-          {"heads", heads},
-          {"max_length", max_length}};
+  SasrecShape shape = *this;
+  return sizes_to_json(sizes_of(shape));
 }
 
 Result<SasrecShape> SasrecShape::from_json(const Json& json) {
   SasrecShape shape;
-  const std::pair<const char*, std::int64_t*> fields[] = {{"items", &shape.items},
-                                                          {"dimension", &shape.dimension},
-                                                          {"blocks", &shape.blocks},
-                                                          {"heads", &shape.heads},
-                                                          {"max_length", &shape.max_length}};
-  for (const auto& [name, field] : fields) {
-    if (!json.is_object() || !json.contains(name) || !json[name].is_number_integer())
-      return fail(ErrorCode::kCorrupt, fmt::format("the options of sasrec lack {}", name));
-    *field = json[name].get<std::int64_t>();
-  }
+  TRY_VOID(read_sizes("sasrec", json, sizes_of(shape)));
   if (auto checked = shape.check(); !checked)
     return fail(ErrorCode::kCorrupt, std::move(checked).error().message);
   return shape;

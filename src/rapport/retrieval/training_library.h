@@ -2,6 +2,7 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sasrec_options.h"
 
@@ -20,9 +21,10 @@ struct TrainingLibrary {
 inline constexpr std::uint64_t kTrainingBuild = [] {
   std::uint64_t build = 3;
   for (const std::size_t size :
-       {sizeof(SasrecOptions), sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress),
-        sizeof(Fit), sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights),
-        sizeof(SequenceModel), sizeof(ItemPanels), sizeof(PackedSequences)})
+       {sizeof(Gru4recOptions), sizeof(Gru4recWeights), sizeof(SasrecOptions),
+        sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress), sizeof(Fit),
+        sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights), sizeof(SequenceModel),
+        sizeof(ItemPanels), sizeof(PackedSequences)})
     build = build * 1'000'003 + size;
   return build;
 }();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/linear.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -62,44 +62,20 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     context->save_for_backward({x, weight});
     const std::int64_t rows = x.size(0), in = weight.size(0), out = weight.size(1);
     Tensor result = torch::empty({rows, out});
-    float* const y = result.data_ptr<float>();
-    for (std::int64_t row = 0; row < rows; ++row)
-      std::copy_n(bias.data_ptr<float>(), out, y + row * out);
-    multiply_narrow({.m = rows,
-                     .n = out,
-                     .k = in,
-                     .row_stride = in,
-                     .stride_b = out,
-                     .stride_c = out,
-                     .add = true},
-                    x.data_ptr<float>(), weight.data_ptr<float>(), y);
+    linear_forward({.rows = rows, .in = in, .out = out}, x.data_ptr<float>(),
+                   weight.data_ptr<float>(), bias.data_ptr<float>(), result.data_ptr<float>());
     return result;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], transposed = saved[1].t().contiguous();
+    const Tensor &x = saved[0], &weight = saved[1];
     const Tensor gradient = gradients[0].contiguous();
-    const std::int64_t rows = x.size(0), in = x.size(1), out = gradient.size(1);
-    Tensor x_gradient = torch::empty_like(x), weight_gradient = torch::zeros({in, out});
-    // As many rows at a time as stay in the first caches for all tiles of the weight's gradient.
-    constexpr std::int64_t kRows = 128;
-    for (std::int64_t begin = 0; begin < rows; begin += kRows) {
-      const std::int64_t count = std::min(kRows, rows - begin);
-      const float* const g = gradient.data_ptr<float>() + begin * out;
-      multiply_narrow(
-          {.m = count, .n = in, .k = out, .row_stride = out, .stride_b = in, .stride_c = in}, g,
-          transposed.data_ptr<float>(), x_gradient.data_ptr<float>() + begin * in);
-      multiply_narrow({.m = in,
-                       .n = out,
-                       .k = count,
-                       .row_stride = 1,
-                       .column_stride = in,
-                       .stride_b = out,
-                       .stride_c = out,
-                       .add = true},
-                      x.data_ptr<float>() + begin * in, g, weight_gradient.data_ptr<float>());
-    }
+    Tensor x_gradient = torch::empty_like(x), weight_gradient = torch::zeros_like(weight);
+    linear_backward(
+        {.rows = x.size(0), .in = x.size(1), .out = gradient.size(1)}, x.data_ptr<float>(),
+        weight.data_ptr<float>(), gradient.data_ptr<float>(),
+        {.weight = weight_gradient.data_ptr<float>(), .x = x_gradient.data_ptr<float>()});
     return {x_gradient, weight_gradient, gradient.sum(0)};
   }
 };

@@ -1,9 +1,11 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
+#include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
+#include "rapport/retrieval/training/train_gru4rec.h"
 #include "rapport/retrieval/training/train_sasrec.h"
 
 namespace rapport::retrieval {
@@ -25,6 +27,7 @@ constexpr struct {
   Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
                      const FitContext& context);
 } kTrainers[] = {
+    {"gru4rec", fit_with<Gru4recOptions, train_gru4rec>},
     {"sasrec", fit_with<SasrecOptions, train_sasrec>},
 };
 
