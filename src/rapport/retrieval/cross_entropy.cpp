@@ -1,6 +1,7 @@
 #include "rapport/retrieval/cross_entropy.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -38,40 +39,7 @@ RAPPORT_VECTORISED void exponentiate(float* logits, std::int64_t rows, const flo
 
 }  // namespace
 
-ItemPanels::ItemPanels(std::int64_t items, std::int64_t width)
-    : items_(items),
-      width_(width),
-      transposed_(static_cast<std::size_t>(count() * kItems * width)) {}
-
-std::int64_t ItemPanels::items_of(std::int64_t panel) const {
-  return std::min(kItems, items_ - panel * kItems);
-}
-
-void ItemPanels::fill(const float* embedding, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t panel = begin; panel < end; ++panel) {
-    const float* const rows = embedding + panel * kItems * width_;
-    float* const columns = transposed_.data() + panel * width_ * kItems;
-    const std::int64_t items = items_of(panel);
-    for (std::int64_t k = 0; k < width_; ++k) {
-      for (std::int64_t item = 0; item < items; ++item)
-        columns[k * kItems + item] = rows[item * width_ + k];
-    }
-  }
-}
-
-void ItemPanels::score(const float* hidden, std::int64_t rows, float* scores) const {
-  for (std::int64_t panel = 0; panel < count(); ++panel) {
-    multiply_narrow({.m = rows,
-                     .n = items_of(panel),
-                     .k = width_,
-                     .row_stride = width_,
-                     .stride_b = kItems,
-                     .stride_c = items_},
-                    hidden, this->panel(panel), scores + panel * kItems);
-  }
-}
-
-CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) {
+CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) : items_(items), width_(width) {
   // As many rows as keep their logits in the second cache, a multiple of the product's six. Every
   // chunk reads the whole embedding and reads and writes its gradient, so that large catalogues,
   // whose logits leave the cache anyway, take no fewer than 24.
@@ -85,6 +53,7 @@ CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) {
 }
 
 double CrossEntropy::add(const Batch& batch) {
+  assert(batch.panels.items() == items_ && batch.panels.width() == width_);
   const std::int64_t width = batch.panels.width();
   double loss = 0;
   for (std::int64_t begin = 0; begin < batch.rows; begin += chunk_) {

@@ -11,32 +11,9 @@
 #include <span>
 #include <vector>
 
+#include "rapport/retrieval/item_panels.h"
+
 namespace rapport::retrieval {
-
-/// The item embedding [items × width], transposed in panels of 64 items: as the logits read it.
-class ItemPanels {
- public:
-  static constexpr std::int64_t kItems = 64;  // of a panel; those beyond the last item are zero
-
-  ItemPanels(std::int64_t items, std::int64_t width);
-
-  std::int64_t items() const { return items_; }
-  std::int64_t width() const { return width_; }
-  std::int64_t count() const { return (items_ + kItems - 1) / kItems; }
-  /// Items of panel `panel`, fewer than kItems in the last.
-  std::int64_t items_of(std::int64_t panel) const;
-  /// Copies panels [begin, end); different ones may be filled at once.
-  void fill(const float* embedding, std::int64_t begin, std::int64_t end);
-  const float* panel(std::int64_t panel) const {  // [width × kItems]
-    return transposed_.data() + panel * width_ * kItems;
-  }
-  /// scores [rows × items] = hidden [rows × width] · embeddingᵀ.
-  void score(const float* hidden, std::int64_t rows, float* scores) const;
-
- private:
-  std::int64_t items_, width_;
-  std::vector<float> transposed_;
-};
 
 /// Not thread-safe: it owns the memory that a chunk takes.
 class CrossEntropy {
@@ -59,6 +36,7 @@ class CrossEntropy {
  private:
   double add_chunk(const Batch& batch);
 
+  std::int64_t items_, width_;
   std::int64_t chunk_;           // rows taken at a time
   std::vector<float> logits_;    // [panels × rows × kItems], then their exponentials
   std::vector<float> weighted_;  // [rows × width], hidden with what turns exponentials into shares

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "rapport/retrieval/cross_entropy.h"
+#include "rapport/retrieval/item_panels.h"
 #include "rapport/retrieval/pairwise_sgd.h"
 #include "rapport/retrieval/retriever.h"
 #include "rapport/retrieval/weight_layout.h"

@@ -3,7 +3,8 @@
 //   TRY(auto model, load_retriever("models/sasrec", dataset));      // model_directory.h
 //   TRY(const auto best, top_items(*model, {.history = history}, 50, history));
 //
-// A new model is one .h/.cpp pair and one line in registry.cpp.
+// A new model is one .h/.cpp pair and one line in registry.cpp; one trained with libtorch has its
+// gradient in training/ and a line in training/library.cpp too.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "rapport/retrieval/cross_entropy.h"
+#include "rapport/retrieval/item_panels.h"
 #include "rapport/retrieval/retriever.h"
 #include "rapport/retrieval/weight_layout.h"
 

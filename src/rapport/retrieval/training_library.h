@@ -2,7 +2,11 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/cross_entropy.h"
+#include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
+#include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/narrow_product.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sasrec_options.h"
 
@@ -16,15 +20,33 @@ struct TrainingLibrary {
                      const Assignments& assignments, const FitContext& context) = nullptr;
 };
 
-/// Changes when a size of what passes between the two does. The number in front is for changes that
-/// move no size.
+/// Changes when a size of what passes between the two does, or of what one of them makes and the
+/// other fills. The number in front is for changes that move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
   std::uint64_t build = 3;
-  for (const std::size_t size :
-       {sizeof(Gru4recOptions), sizeof(Gru4recWeights), sizeof(SasrecOptions),
-        sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress), sizeof(Fit),
-        sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights), sizeof(SequenceModel),
-        sizeof(ItemPanels), sizeof(PackedSequences)})
+  for (const std::size_t size : {sizeof(Gru4recOptions),
+                                 sizeof(Gru4recWeights),
+                                 sizeof(SasrecOptions),
+                                 sizeof(TrainingOptions),
+                                 sizeof(FitContext),
+                                 sizeof(FitProgress),
+                                 sizeof(Fit),
+                                 sizeof(data::Dataset),
+                                 sizeof(SasrecBlock),
+                                 sizeof(SasrecWeights),
+                                 sizeof(SequenceModel),
+                                 sizeof(Sasrec),
+                                 sizeof(Gru4rec),
+                                 sizeof(WeightPlace),
+                                 sizeof(ItemPanels),
+                                 sizeof(PackedSequences),
+                                 sizeof(CrossEntropy),
+                                 sizeof(CrossEntropy::Batch),
+                                 sizeof(NarrowProduct),
+                                 sizeof(AttentionHead),
+                                 sizeof(AttentionGradients),
+                                 sizeof(AdamStep),
+                                 sizeof(base::OptionSet)})
     build = build * 1'000'003 + size;
   return build;
 }();

@@ -88,6 +88,16 @@ TEST(FitSasrec, ResumesToTheSameWeights) {
   EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);
 }
 
+TEST(TrainingLibrary, KnowsEveryModelThatNeedsIt) {
+  const auto too_little = rapport::testing::made_up_dataset({{0, 1, 2}, {2, 1}}, 3);
+  for (const RetrieverKind& kind : retriever_kinds()) {
+    if (!kind.needs_libtorch) continue;
+    const auto fit = fit_retriever(kind.name, too_little, {}, {.clock = kClock});
+    ASSERT_FALSE(fit) << kind.name;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << kind.name << fit.error().message;
+  }
+}
+
 TEST(FitSasrec, SaysWhenThereIsNothingToLearnFrom) {
   const auto fit = fit_retriever(
       "sasrec", rapport::testing::made_up_dataset({{0, 1, 2}, {2, 1}}, 3), {}, {.clock = kClock});

@@ -56,9 +56,10 @@ struct AddDroppedFunction : torch::autograd::Function<AddDroppedFunction> {
   }
 };
 
-struct LinearFunction : torch::autograd::Function<LinearFunction> {
+struct AffineFunction : torch::autograd::Function<AffineFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const Tensor& bias) {
+    TORCH_CHECK(x.is_contiguous() && weight.is_contiguous() && x.size(1) == weight.size(0));
     context->save_for_backward({x, weight});
     const std::int64_t rows = x.size(0), in = weight.size(0), out = weight.size(1);
     Tensor result = torch::empty({rows, out});
@@ -195,8 +196,8 @@ Tensor dropped(const Tensor& x, const Dropout& dropout) {
   return dropout.probability > 0 ? DropoutFunction::apply(x, dropout) : x;
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return LinearFunction::apply(x, weight, bias);
+Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return AffineFunction::apply(x, weight, bias);
 }
 
 Tensor add_dropped(const Tensor& residual, const Tensor& x, const Dropout& dropout) {

@@ -10,8 +10,9 @@ namespace rapport::retrieval {
 /// x with a share of its elements dropped and the rest scaled up.
 torch::Tensor dropped(const torch::Tensor& x, const Dropout& dropout);
 
-/// x [rows × in] · weight [in × out] + bias [out].
-torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
+/// x [rows × in] · weight [in × out] + bias [out], all contiguous. Not called linear: libtorch has
+/// one that multiplies by the transposed weight, and would be taken where the bias is left out.
+torch::Tensor affine(const torch::Tensor& x, const torch::Tensor& weight,
                      const torch::Tensor& bias);
 
 /// residual + dropped(x): one pass instead of three.

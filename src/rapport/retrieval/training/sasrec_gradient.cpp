@@ -92,7 +92,7 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
                              static_cast<double>(kSasrecNormEpsilon));
   };
   const auto square = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
-    return linear(x, leaves.matrix(weight, d), leaves.vector(bias));
+    return affine(x, leaves.matrix(weight, d), leaves.vector(bias));
   };
 
   Tensor h = dropped(embedded, dropout());
@@ -101,7 +101,7 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
     const Tensor query = square(a, block.query_weight, block.query_bias);
     const Tensor key_value_bias = leaves.vector(block.key_value_bias, 2 * d);
     const Tensor key_value =
-        linear(h, leaves.matrix(block.key_value_weight, 2 * d), key_value_bias);
+        affine(h, leaves.matrix(block.key_value_weight, 2 * d), key_value_bias);
     // Padding is zero before the linear layer, so its keys and values are the biases.
     const Tensor attended = packed_attention(query, key_value, key_value_bias, offsets,
                                              shape_.max_length, shape_.heads, dropout());

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 
+#include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
 
