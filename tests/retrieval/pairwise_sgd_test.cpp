@@ -225,12 +225,11 @@ class Draws {
 
 TEST(PairwiseSgd, DrawsEveryItemThatAUserDoesNotKnowEquallyOftenAndNoneThatTheyKnow) {
   const Histories histories = random_histories(64, 64, 10);
-  const auto counts = Draws(histories, 64, /*popular=*/0).negatives(7, 3000);
+  const auto counts = Draws(histories, 64, /*popular=*/0).negatives(7, 600);
   // 10 examples an epoch over 54 items.
   for (data::ItemIndex item = 0; item < 64; ++item) {
     const bool known = std::ranges::count(histories[7], item) > 0;
-    EXPECT_NEAR(counts[static_cast<std::size_t>(item)], known ? 0 : 3000 * 10 / 54.0,
-                known ? 0 : 150)
+    EXPECT_NEAR(counts[static_cast<std::size_t>(item)], known ? 0 : 600 * 10 / 54.0, known ? 0 : 60)
         << item;
   }
 }
