@@ -11,7 +11,7 @@ void EaseOptions::describe(base::OptionSet& set) {
 
 Result<EaseOptions> EaseOptions::resolved(const data::Dataset& dataset) const {
   EaseOptions options = *this;
-  if (lambda == 0) options.lambda = is_dense(dataset) ? 1000 : 200;
+  if (lambda == 0) options.lambda = is_dense(dataset) ? 300 : 100;
   return options;
 }
 

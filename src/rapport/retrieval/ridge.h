@@ -17,13 +17,13 @@
 namespace rapport::retrieval {
 
 struct RidgeOptions {
-  double decay = 0;             // (0, 1] an item further back; 0: the recipe's
-  std::int64_t window = 20;     // items before a target that it is predicted from
-  double lambda = 0;            // L2 on the weights; 0: the recipe's
-  double alpha = -1;            // weight of the text; negative: the recipe's
-  std::int64_t history = 50;    // newest items that are read to recommend
-  TextFeatureOptions text;      // min_df, max_df
-  std::int64_t entries = 1000;  // weights kept of each item, the largest
+  double decay = 0;            // (0, 1] an item further back; 0: the recipe's
+  std::int64_t window = 20;    // items before a target that it is predicted from
+  double lambda = 0;           // L2 on the weights; 0: the recipe's
+  double alpha = -1;           // weight of the text; negative: the recipe's
+  std::int64_t history = 50;   // newest items that are read to recommend
+  TextFeatureOptions text;     // min_df, max_df
+  std::int64_t entries = 500;  // weights kept of each item, the largest
 
   void describe(base::OptionSet& set);
   /// With the recipe's values filled in: chosen on the validation items of MovieLens-1M for long

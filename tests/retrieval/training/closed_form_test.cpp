@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 
 const base::SystemClock kClock;
 
-double random_double(base::Random& random) {
+double random_double(base::SplitMix64& random) {
   return static_cast<double>(random.next() >> 11) * 0x1p-53;
 }
 
