@@ -4,10 +4,12 @@
 #include <fmt/ranges.h>
 
 #include "rapport/retrieval/bprmf.h"
+#include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/popularity.h"
+#include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
@@ -64,6 +66,20 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<Gru4recOptions>,
      .fit = fit_in_library<Gru4recOptions>,
      .load = Gru4rec::load},
+    {.name = "ease",
+     .summary = "weighted sum over the history, every other item's weight in closed form",
+     .source = "Steck 2019",
+     .needs_libtorch = true,
+     .options = default_options<EaseOptions>,
+     .fit = fit_in_library<EaseOptions>,
+     .load = Ease::load},
+    {.name = "ridge",
+     .summary = "what was taken lately predicts what comes next, with items' text, in closed form",
+     .source = "Hoerl & Kennard 1970; after Steck 2019 and Choi et al. 2021",
+     .needs_libtorch = true,
+     .options = default_options<RidgeOptions>,
+     .fit = fit_in_library<RidgeOptions>,
+     .load = Ridge::load},
     {.name = "sasrec",
      .summary = "self-attention over the history, full softmax cross-entropy",
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",

@@ -1,11 +1,15 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
+#include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec_options.h"
+#include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
+#include "rapport/retrieval/training/train_ease.h"
 #include "rapport/retrieval/training/train_gru4rec.h"
+#include "rapport/retrieval/training/train_ridge.h"
 #include "rapport/retrieval/training/train_sasrec.h"
 
 namespace rapport::retrieval {
@@ -28,6 +32,8 @@ constexpr struct {
                      const FitContext& context);
 } kTrainers[] = {
     {"gru4rec", fit_with<Gru4recOptions, train_gru4rec>},
+    {"ease", fit_with<EaseOptions, train_ease>},
+    {"ridge", fit_with<RidgeOptions, train_ridge>},
     {"sasrec", fit_with<SasrecOptions, train_sasrec>},
 };
 
