@@ -60,6 +60,19 @@ TEST_F(SafetensorsTest, WidensHalfAndBrainFloatsExactly) {
   EXPECT_THAT(file->read_floats("brain", {3}).value(), ElementsAre(1.0f, -123.5f, 0x1p-133f));
 }
 
+TEST_F(SafetensorsTest, GivesBackWholeNumbersAndTakesNothingElseForThem) {
+  ASSERT_TRUE(SafetensorsWriter()
+                  .add("columns", {3}, std::vector<std::int32_t>{-1, 0, 2'147'483'647})
+                  .add("weights", {1}, std::vector<float>{1})
+                  .write(path_));
+  const auto file = Safetensors::open(path_);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_THAT(file->read_integers("columns", {3}).value(), ElementsAre(-1, 0, 2'147'483'647));
+  EXPECT_EQ(file->read_integers("columns", {2}).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(file->read_integers("weights", {1}).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(file->read_integers("rows", {1}).error().code, ErrorCode::kCorrupt);
+}
+
 TEST_F(SafetensorsTest, RefusesToReadWhatIsNotAsAskedFor) {
   ASSERT_TRUE(SafetensorsWriter()
                   .add("weights", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6})

@@ -240,8 +240,8 @@ Result<std::string> Safetensors::read_bytes(std::uint64_t offset, std::uint64_t 
   return bytes;
 }
 
-Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
-                                                    const std::vector<std::int64_t>& shape) const {
+Result<const SafetensorsTensor*> Safetensors::find(std::string_view name,
+                                                   const std::vector<std::int64_t>& shape) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     return fail(ErrorCode::kCorrupt, fmt::format("{}: has no tensor \"{}\"", path_, name));
@@ -252,6 +252,13 @@ Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
                 fmt::format("{}: tensor \"{}\" has shape [{}], expected [{}]", path_, name,
                             fmt::join(tensor.shape, ", "), fmt::join(shape, ", ")));
   }
+  return &tensor;
+}
+
+Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
+                                                    const std::vector<std::int64_t>& shape) const {
+  TRY(const SafetensorsTensor* const found, find(name, shape));
+  const SafetensorsTensor& tensor = *found;
   if (tensor.dtype != "F32" && tensor.dtype != "F16" && tensor.dtype != "BF16") {
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{}: tensor \"{}\" is {}; F32, F16 and BF16 can be read as weights",
@@ -261,6 +268,19 @@ Result<std::vector<float>> Safetensors::read_floats(std::string_view name,
   if (tensor.dtype == "F16") return widen(bytes, float_from_half);
   if (tensor.dtype == "BF16") return widen(bytes, float_from_bfloat);
   std::vector<float> values(bytes.size() / sizeof(float));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+Result<std::vector<std::int32_t>> Safetensors::read_integers(
+    std::string_view name, const std::vector<std::int64_t>& shape) const {
+  TRY(const SafetensorsTensor* const tensor, find(name, shape));
+  if (tensor->dtype != "I32")
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: tensor \"{}\" is {}; I32 can be read as whole numbers", path_,
+                            name, tensor->dtype));
+  TRY(const std::string bytes, read_bytes(tensor->begin, tensor->bytes));
+  std::vector<std::int32_t> values(bytes.size() / sizeof(std::int32_t));
   if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
 }
@@ -276,6 +296,12 @@ Result<std::string> Safetensors::read_text(std::string_view name) const {
 SafetensorsWriter& SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
                                           std::span<const float> values) {
   return add_bytes(name, "F32", std::move(shape),
+                   {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+SafetensorsWriter& SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
+                                          std::span<const std::int32_t> values) {
+  return add_bytes(name, "I32", std::move(shape),
                    {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
 }
 

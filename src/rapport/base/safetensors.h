@@ -50,12 +50,17 @@ class Safetensors {
   /// that name or its shape is not `shape`; kUnsupported unless it is F32, F16 or BF16; kIo.
   Result<std::vector<float>> read_floats(std::string_view name,
                                          const std::vector<std::int64_t>& shape) const;
+  /// The same for whole numbers of type I32. Errors: as read_floats.
+  Result<std::vector<std::int32_t>> read_integers(std::string_view name,
+                                                  const std::vector<std::int64_t>& shape) const;
   /// The bytes of one tensor of type U8, as text. Errors: kCorrupt; kIo.
   Result<std::string> read_text(std::string_view name) const;
 
  private:
   Safetensors(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
   Result<void> read_header();
+  Result<const SafetensorsTensor*> find(std::string_view name,
+                                        const std::vector<std::int64_t>& shape) const;
   Result<void> check_layout(std::uint64_t data_begin, std::uint64_t file_bytes) const;
   Result<std::string> read_bytes(std::uint64_t offset, std::uint64_t count) const;
 
@@ -74,6 +79,8 @@ class SafetensorsWriter {
   /// `shape`'s product is the size of `values`; a name is new to the writer.
   SafetensorsWriter& add(const std::string& name, std::vector<std::int64_t> shape,
                          std::span<const float> values);
+  SafetensorsWriter& add(const std::string& name, std::vector<std::int64_t> shape,
+                         std::span<const std::int32_t> values);
   /// The same for values of any type, little-endian.
   SafetensorsWriter& add_bytes(const std::string& name, std::string_view dtype,
                                std::vector<std::int64_t> shape, std::string_view bytes);
