@@ -55,6 +55,14 @@ TEST_F(Train, TrainsSasrecWithItsOptionsAndSaysHowItGoes) {
   EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
 }
 
+TEST_F(Train, TellsTheStagesOfAFitInClosedForm) {
+  const Ran ran = run({"--data", data_, "--model", "ease", "--output", output_});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("stage 1/4  products"), HasSubstr("stage 4/4  validation")));
+  EXPECT_THAT(ran.out, HasSubstr("ease is in " + output_ + ": validation NDCG@10 0."));
+  EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
+}
+
 TEST_F(Train, ListsEveryModelWithItsOptions) {
   const Json list = run_for_json({add_train}, train({"--model", "list"}));
   ASSERT_EQ(list["models"].size(), retrieval::retriever_kinds().size());

@@ -29,6 +29,8 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   }
   EXPECT_TRUE(names.contains("popularity"));
   EXPECT_TRUE(names.contains("sasrec"));
+  EXPECT_TRUE(names.contains("ease"));
+  EXPECT_TRUE(names.contains("ridge"));
 }
 
 TEST(Registry, SuggestsTheNearestNameOfAnUnknownModel) {
@@ -47,7 +49,8 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
   for (const Case& c :
        {Case{"popularity", "epochs", "3", "epochs"}, Case{"sasrec", "droput", "0.1", "dropout"},
         Case{"sasrec", "dropout", "1.5", "dropout"}, Case{"sasrec", "heads", "5", "divisor"},
-        Case{"sasrec", "recipe", "wild", "dense"}}) {
+        Case{"sasrec", "recipe", "wild", "dense"}, Case{"ease", "lamda", "3", "lambda"},
+        Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

@@ -2,10 +2,12 @@
 #include <iostream>
 
 #include "rapport/cli/command_line.h"
+#include "rapport/retrieval/training_library.h"
 
 int main(int argc, char** argv) {
   // A client that hangs up must not end the server.
   std::signal(SIGPIPE, SIG_IGN);
+  rapport::retrieval::choose_blas_kernels();
   using namespace rapport::cli;
   CommandLine line;
   add_serve(line);

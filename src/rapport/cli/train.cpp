@@ -65,6 +65,12 @@ Result<retrieval::Assignments> parse_assignments(const std::vector<std::string>&
   return assignments;
 }
 
+/// A line a stage of a fit in closed form.
+std::string stage_line(const retrieval::FitProgress& progress) {
+  return fmt::format("stage {}/{}  {}  {:.2f} s\n", progress.epoch, progress.epochs, progress.stage,
+                     progress.seconds);
+}
+
 /// A line an epoch: what a person who waits wants to see.
 std::string epoch_line(const retrieval::FitProgress& progress, double best,
                        double seconds_an_epoch) {
@@ -108,6 +114,10 @@ Result<void> train(Context& context, const TrainOptions& options) {
           [&](const retrieval::FitProgress& progress) {
             best = std::max(best, progress.validation_ndcg.value_or(0));
             if (context.quiet) return;
+            if (!progress.stage.empty()) {
+              if (progress.stage_done == 1) context.err << stage_line(progress);
+              return;
+            }
             const std::chrono::duration<double> elapsed = clock.steady() - start;
             context.err << epoch_line(progress, best,
                                       elapsed.count() / static_cast<double>(++epochs_seen));
@@ -128,10 +138,13 @@ Result<void> train(Context& context, const TrainOptions& options) {
   }
   context.out << fmt::format("{} is in {}", options.model, options.output);
   if (fit.report.contains("validation"))
-    context.out << fmt::format(": epoch {} of {}, validation NDCG@10 {:.4f}, {:.0f} s",
-                               fit.report["best_epoch"].dump(), fit.report["epochs"].dump(),
-                               fit.report["validation"]["ndcg@10"].get<double>(),
-                               fit.report["seconds"].get<double>());
+    context.out << fmt::format(
+        "{} validation NDCG@10 {:.4f}, {:.0f} s",
+        fit.report.contains("best_epoch")
+            ? fmt::format(": epoch {} of {},", fit.report["best_epoch"].dump(),
+                          fit.report["epochs"].dump())
+            : ":",
+        fit.report["validation"]["ndcg@10"].get<double>(), fit.report["seconds"].get<double>());
   context.out << fmt::format("\nnext: rapport evaluate --data {} --model {}\n", options.data,
                              options.output);
   return {};

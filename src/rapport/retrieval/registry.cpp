@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/popularity.h"
+#include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
@@ -41,6 +43,20 @@ constexpr RetrieverKind kKinds[] = {
      .options = popularity_options,
      .fit = fit_popularity,
      .load = Popularity::load},
+    {.name = "ease",
+     .summary = "weighted sum over the history, every other item's weight in closed form",
+     .source = "Steck 2019",
+     .needs_libtorch = true,
+     .options = default_options<EaseOptions>,
+     .fit = fit_in_library<EaseOptions>,
+     .load = Ease::load},
+    {.name = "ridge",
+     .summary = "what was taken lately predicts what comes next, with items' text, in closed form",
+     .source = "Hoerl & Kennard 1970; after Steck 2019 and Choi et al. 2021",
+     .needs_libtorch = true,
+     .options = default_options<RidgeOptions>,
+     .fit = fit_in_library<RidgeOptions>,
+     .load = Ridge::load},
     {.name = "sasrec",
      .summary = "self-attention over the history, full softmax cross-entropy",
      .source = "Kang & McAuley 2018; Klenitskiy & Vasilev 2023",

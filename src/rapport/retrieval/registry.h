@@ -30,6 +30,10 @@ struct FitProgress {
   double loss = 0;                        // mean of the epoch
   std::optional<double> validation_ndcg;  // NDCG@10, where this epoch was evaluated
   double seconds = 0;                     // of the epoch, validation included
+  /// A fit in closed form has stages where others have epochs: `epoch` of `epochs` is this one,
+  /// `stage_done` [0, 1] of it. Empty for the others.
+  std::string_view stage = {};
+  double stage_done = 0;
 };
 
 /// The surroundings of a fit, apart from what is fitted.
@@ -49,7 +53,7 @@ struct Fit {
   std::unique_ptr<Retriever> model;
   std::int64_t seed = 1;
   Json options = Json::object();  // training options in effect
-  Json report = Json::object();  // {"epochs", "best_epoch", "seconds", "validation", "curve": […]}
+  Json report = Json::object();   // {"seconds", "validation"} and what the course of it was
 };
 
 /// KEY and VALUE of `--set KEY=VALUE`.

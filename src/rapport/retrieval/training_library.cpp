@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -25,7 +26,21 @@ std::filesystem::path place() {
   return {};
 }
 
+/// The name that OpenBLAS has for kernels of this processor's instructions; null for none that is
+/// better than its own choice.
+const char* blas_family() {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    return "SkylakeX";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return nullptr;
+}
+
 Result<const TrainingLibrary*> open_library() {
+  choose_blas_kernels();
   const std::filesystem::path path = place();
   if (path.empty())
     return fail(ErrorCode::kUnsupported,
@@ -46,6 +61,11 @@ Result<const TrainingLibrary*> open_library() {
 }
 
 }  // namespace
+
+void choose_blas_kernels() {
+  if (const char* const family = blas_family(); family != nullptr)
+    setenv("OPENBLAS_CORETYPE", family, /*overwrite=*/0);
+}
 
 Result<const TrainingLibrary*> training_library() {
   static const Result<const TrainingLibrary*> kLibrary = open_library();

@@ -2,7 +2,9 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/registry.h"
+#include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
 
 namespace rapport::retrieval {
@@ -18,14 +20,21 @@ struct TrainingLibrary {
 /// Changes when a size of what passes between the two does. The number in front is for changes that
 /// move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
-  std::uint64_t build = 3;
+  std::uint64_t build = 4;
   for (const std::size_t size :
-       {sizeof(SasrecOptions), sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress),
-        sizeof(Fit), sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights),
-        sizeof(SequenceModel), sizeof(ItemPanels), sizeof(PackedSequences)})
+       {sizeof(SasrecOptions), sizeof(EaseOptions), sizeof(RidgeOptions), sizeof(SparseMatrix),
+        sizeof(TrainingOptions), sizeof(FitContext), sizeof(FitProgress), sizeof(Fit),
+        sizeof(data::Dataset), sizeof(SasrecBlock), sizeof(SasrecWeights), sizeof(SequenceModel),
+        sizeof(ItemPanels), sizeof(PackedSequences)})
     build = build * 1'000'003 + size;
   return build;
 }();
+
+/// Debian's OpenBLAS 0.3.21 takes a processor that is younger than itself for a Pentium 4; this
+/// tells it a family that the processor has the instructions of, through OPENBLAS_CORETYPE, unless
+/// that is set. It must be called before OpenBLAS is loaded, which training_library() does, and
+/// while the process has one thread, for others may read the environment: at the start of main.
+void choose_blas_kernels();
 
 /// Looked for beside the program, then where it was built. Opened once, never closed. Errors:
 /// kUnsupported, saying what is missing (no such library, no libtorch on this machine).

@@ -1,9 +1,13 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
+#include "rapport/retrieval/ease.h"
+#include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
+#include "rapport/retrieval/training/train_ease.h"
+#include "rapport/retrieval/training/train_ridge.h"
 #include "rapport/retrieval/training/train_sasrec.h"
 
 namespace rapport::retrieval {
@@ -25,6 +29,8 @@ constexpr struct {
   Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
                      const FitContext& context);
 } kTrainers[] = {
+    {"ease", fit_with<EaseOptions, train_ease>},
+    {"ridge", fit_with<RidgeOptions, train_ridge>},
     {"sasrec", fit_with<SasrecOptions, train_sasrec>},
 };
 
