@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 RAPPORT = ROOT / "build/release/rapport"
 RESULTS = ROOT / "bench/results"
 WORK = ROOT / "build/quality"
-DATA = {"ml-1m": "ml-1m/sequences.txt.gz", "beauty": "amazon-beauty/sequences.txt.gz"}
+# Who took what, and what is known of the items: only models that read text look at the latter.
+DATA = {"ml-1m": ("ml-1m/sequences.txt.gz", "ml-1m/items.tsv"),
+        "beauty": ("amazon-beauty/sequences.txt.gz", "amazon-beauty/items.tsv.gz")}
 SHOWN = ["hr@10", "ndcg@10", "hr@50", "ndcg@50"]
 
 
@@ -52,7 +54,8 @@ def run(options, name, seed):
         return
     data = WORK / name
     if not (data / "dataset.json").exists():
-        rapport("data", "prepare", "--format", "sequences", "--interactions", options.folder / DATA[name], "--output", data)
+        interactions, items = (options.folder / path for path in DATA[name])
+        rapport("data", "prepare", "--format", "sequences", "--interactions", interactions, "--items", items, "--output", data)
     model = WORK / label
     built = commit()  # of what trains; by the end, the checkout may be further
     settings = [word for setting in options.set for word in ("--set", setting)]
