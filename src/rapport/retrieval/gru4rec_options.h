@@ -11,7 +11,8 @@
 namespace rapport::retrieval {
 
 /// Zero or a negative number stands for what `resolved` takes from the recipe. Source: the public
-/// runs of Xu et al. 2024 (dimension, states, dropout), and validation for the rest.
+/// runs of Xu et al. 2024 (dimension, states, dropout);
+/// the rest has not been chosen on validation yet.
 struct Gru4recOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.

@@ -53,8 +53,7 @@ std::vector<std::string> text_tokens(const data::Item& item) {
       tokens.push_back(token(kCategory, folded));
   }
   std::ranges::sort(tokens);
-  const auto repeated = std::ranges::unique(tokens);
-  tokens.erase(repeated.begin(), repeated.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
   return tokens;
 }
 

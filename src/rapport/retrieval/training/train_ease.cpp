@@ -19,8 +19,8 @@ SparseMatrix taken(const data::Dataset& dataset) {
     const auto history = data::training_history(dataset, user);
     std::vector<data::ItemIndex> items(history.begin(), history.end());
     std::ranges::sort(items);
-    const auto repeated = std::ranges::unique(items);
-    matrix.indices.insert(matrix.indices.end(), items.begin(), repeated.begin());
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+    matrix.indices.insert(matrix.indices.end(), items.begin(), items.end());
     matrix.values.resize(matrix.indices.size(), 1.0f);
     matrix.end_row();
   }
