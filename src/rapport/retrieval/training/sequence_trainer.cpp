@@ -19,8 +19,8 @@ namespace rapport::retrieval {
 namespace {
 
 /// Parts of a batch whose gradients are computed side by side and summed in this order: part of the
-/// result, so not a matter of the machine. On two cores two and four take the same time; four cores
-/// are twice as fast. Each holds a gradient of all weights.
+/// result, so not a matter of the machine. On two cores two and four take the same time, and
+/// four give four cores work. Each holds a gradient of all weights.
 constexpr std::size_t kShards = 4;
 /// Raised by a change that gives other weights for the same seed: a checkpoint from before must not
 /// be gone on from.
