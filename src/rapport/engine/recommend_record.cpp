@@ -31,8 +31,8 @@ Json history_used(const RecommendationTrace& trace) {
   Json history = Json::array();
   const auto& kept = trace.taste.history;
   for (std::size_t i = kept.size() - std::min(kShownHistory, kept.size()); i < kept.size(); ++i) {
-    // Made member by member: the braces of an initializer list copy each value twice, which here
-    // is a tenth of a recommendation's time.
+    // Made member by member: the braces of an initializer list copy each value twice, which
+    // shows in the time of a recommendation.
     Json::object_t entry;
     entry.reserve(4);
     entry.emplace("item", trace.served->catalogue().id(kept[i].item));

@@ -1,7 +1,5 @@
 #include "rapport/retrieval/gru4rec_options.h"
 
-#include <fmt/format.h>
-
 namespace rapport::retrieval {
 
 void Gru4recOptions::describe(base::OptionSet& set) {
@@ -17,10 +15,7 @@ void Gru4recOptions::describe(base::OptionSet& set) {
 
 Result<Gru4recOptions> Gru4recOptions::resolved(const data::Dataset& dataset) const {
   Gru4recOptions options = *this;
-  if (recipe != "auto" && recipe != "dense" && recipe != "sparse")
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
-  if (recipe == "auto") options.recipe = is_dense(dataset) ? "dense" : "sparse";
+  TRY(options.recipe, resolved_recipe(recipe, dataset));
   const bool dense = options.recipe == "dense";
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
   if (options.dropout < 0) options.dropout = 0.3;

@@ -1,7 +1,7 @@
 // Products whose result is narrow: C[m × n] = A·B (+ C) with few columns n, the shape of everything
 // a model of dimension 64 computes. A tile of C stays in registers while the rows of B go by, so
-// neither A nor B is copied first, on which a general product spends most of half its time at such
-// sizes (docs/benchmarks.md, "Training and quality").
+// neither A nor B is copied first, which costs a general product more than half as much as
+// multiplying at such sizes (docs/benchmarks.md, "Training and quality").
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,5 @@
 #include "rapport/retrieval/pairwise_options.h"
 
-#include <fmt/format.h>
-
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
@@ -28,10 +26,7 @@ Result<PairwiseOptions> PairwiseOptions::resolved(const data::Dataset& dataset,
                                                   const PairwiseRecipe& dense,
                                                   const PairwiseRecipe& sparse) const {
   PairwiseOptions options = *this;
-  if (recipe != "auto" && recipe != "dense" && recipe != "sparse")
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
-  if (recipe == "auto") options.recipe = is_dense(dataset) ? "dense" : "sparse";
+  TRY(options.recipe, resolved_recipe(recipe, dataset));
   const PairwiseRecipe& of = options.recipe == "dense" ? dense : sparse;
   if (options.learning_rate == 0) options.learning_rate = of.learning_rate;
   if (options.learning_rate_decay == 0) options.learning_rate_decay = of.learning_rate_decay;

@@ -1,7 +1,5 @@
 #include "rapport/retrieval/sasrec_options.h"
 
-#include <fmt/format.h>
-
 namespace rapport::retrieval {
 
 void SasrecOptions::describe(base::OptionSet& set) {
@@ -16,10 +14,7 @@ void SasrecOptions::describe(base::OptionSet& set) {
 
 Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) const {
   SasrecOptions options = *this;
-  if (recipe != "auto" && recipe != "dense" && recipe != "sparse")
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
-  if (recipe == "auto") options.recipe = is_dense(dataset) ? "dense" : "sparse";
+  TRY(options.recipe, resolved_recipe(recipe, dataset));
   const bool dense = options.recipe == "dense";
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
   if (options.dropout < 0) options.dropout = dense ? 0.1 : 0.6;

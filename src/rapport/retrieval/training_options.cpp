@@ -1,5 +1,7 @@
 #include "rapport/retrieval/training_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "rapport/data/leave_one_out.h"
@@ -38,6 +40,13 @@ std::int64_t usual_batch_positions(const data::Dataset& dataset, std::int64_t ma
 
 bool is_dense(const data::Dataset& dataset) {
   return dataset.interactions() >= 30 * dataset.users();
+}
+
+Result<std::string> resolved_recipe(const std::string& recipe, const data::Dataset& dataset) {
+  if (recipe == "auto") return is_dense(dataset) ? "dense" : "sparse";
+  if (recipe == "dense" || recipe == "sparse") return recipe;
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
 }
 
 }  // namespace rapport::retrieval

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "rapport/base/config.h"
 #include "rapport/base/json.h"
@@ -29,5 +30,8 @@ std::int64_t usual_batch_positions(const data::Dataset& dataset, std::int64_t ma
 
 /// True for long histories, as MovieLens has them: 30 interactions a user and more.
 bool is_dense(const data::Dataset& dataset);
+/// "dense" or "sparse", which "auto" becomes by is_dense. Errors: kInvalidArgument for another
+/// word.
+Result<std::string> resolved_recipe(const std::string& recipe, const data::Dataset& dataset);
 
 }  // namespace rapport::retrieval
