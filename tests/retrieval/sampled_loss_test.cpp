@@ -38,7 +38,10 @@ struct Problem {
       const std::int32_t target = targets[static_cast<std::size_t>(row)];
       std::vector<double> others;
       for (const std::int32_t item : negatives) {
-        if (item != target) others.push_back(score(item));
+        if (item == target) continue;
+        const double expected = static_cast<double>(options.negatives) * sampler.probability(item);
+        others.push_back(score(item) -
+                         (options.kind == SampledLossKind::kSampledCe ? std::log(expected) : 0));
       }
       sum += of_row(score(target), others);
     }
@@ -51,7 +54,8 @@ struct Problem {
     double sum = 0, weights = 0, squares = 0;
     for (const double s : others) {
       switch (options.kind) {
-        case SampledLossKind::kBce: sum -= std::log(1 - sigmoid(s)); break;
+        case SampledLossKind::kBce:
+        case SampledLossKind::kGbce: sum -= std::log(1 - sigmoid(s)); break;
         case SampledLossKind::kBpr: sum -= std::log(sigmoid(own - s)) / n; break;
         case SampledLossKind::kTop1: sum += (sigmoid(s - own) + sigmoid(s * s)) / n; break;
         case SampledLossKind::kBprMax:
@@ -59,7 +63,15 @@ struct Problem {
           squares += std::exp(s) * s * s;
           weights += std::exp(s);
           break;
+        case SampledLossKind::kSampledCe: sum += std::exp(s - own); break;
       }
+    }
+    if (options.kind == SampledLossKind::kSampledCe) return std::log1p(sum);
+    if (options.kind == SampledLossKind::kGbce) {
+      const double share =
+          static_cast<double>(options.negatives) / static_cast<double>(sampler.items() - 1);
+      const double t = static_cast<double>(options.calibration);
+      return sum - share * (t * (1 - 1 / share) + 1 / share) * std::log(sigmoid(own));
     }
     if (options.kind == SampledLossKind::kBce) return sum - std::log(sigmoid(own));
     if (options.kind != SampledLossKind::kBprMax || others.empty()) return sum;
@@ -82,7 +94,11 @@ TEST(SampledLoss, IsTheFormulaAndItsSlope) {
         .negatives = 40,
         .rows_that_share = 4,
         .penalty = 0.5f},
-        SampledLossOptions{.kind = SampledLossKind::kBprMax, .negatives = 1}}) {
+        SampledLossOptions{.kind = SampledLossKind::kBprMax, .negatives = 1},
+        SampledLossOptions{.kind = SampledLossKind::kGbce, .negatives = 10, .rows_that_share = 4},
+        SampledLossOptions{.kind = SampledLossKind::kGbce, .negatives = 7, .calibration = 0.3f},
+        SampledLossOptions{
+            .kind = SampledLossKind::kSampledCe, .negatives = 40, .rows_that_share = 4}}) {
     Problem p{.options = options,
               .rows = kRows,
               .items = kItems,
@@ -136,8 +152,9 @@ TEST(SampledLoss, StaysFiniteWhereScoresAreLarge) {
   const ItemPanels panels(4, 1);
   const std::vector<float> embedding = {-40, -1, 1, 40}, hidden = {10, -10};
   const std::vector<std::int32_t> targets = {0, 3};
-  for (const auto kind : {SampledLossKind::kBce, SampledLossKind::kBpr, SampledLossKind::kTop1,
-                          SampledLossKind::kBprMax}) {
+  for (const auto kind :
+       {SampledLossKind::kBce, SampledLossKind::kBpr, SampledLossKind::kTop1,
+        SampledLossKind::kBprMax, SampledLossKind::kGbce, SampledLossKind::kSampledCe}) {
     std::vector<float> hidden_gradient(2), embedding_gradient(4);
     SampledLoss loss({.kind = kind, .negatives = 8}, sampler, 1);
     const double sum = loss.add({.embedding = embedding.data(),
@@ -174,6 +191,34 @@ TEST(SampledLoss, DrawsOtherNegativesForAnotherKey) {
   };
   EXPECT_EQ(sum(1), sum(1));
   EXPECT_NE(sum(1), sum(2));
+}
+
+/// Of many draws the mean of the estimated sum is the softmax's over all items.
+TEST(SampledLoss, SampledCrossEntropyComesToTheFullOneInTheMean) {
+  constexpr std::int64_t kItems = 12;
+  std::vector<std::int64_t> counts(kItems);
+  std::vector<float> embedding(kItems);
+  double sum = 0;
+  for (std::size_t i = 0; i < kItems; ++i) {
+    counts[i] = static_cast<std::int64_t>(1 + i * i);
+    embedding[i] = 0.2f * static_cast<float>(i) - 1;
+    sum += std::exp(static_cast<double>(embedding[i]));
+  }
+  const ItemSampler sampler(counts, 0.5);
+  const ItemPanels panels(kItems, 1);
+  const std::vector<float> hidden = {1};
+  const std::vector<std::int32_t> targets = {3};
+  SampledLoss loss({.kind = SampledLossKind::kSampledCe, .negatives = 20'000}, sampler, 1);
+  std::vector<float> hidden_gradient(1), embedding_gradient(kItems);
+  const double sampled = loss.add({.embedding = embedding.data(),
+                                   .panels = panels,
+                                   .rows = 1,
+                                   .hidden = hidden.data(),
+                                   .targets = targets.data(),
+                                   .hidden_gradient = hidden_gradient.data(),
+                                   .embedding_gradient = embedding_gradient.data()},
+                                  kKey);
+  EXPECT_NEAR(sampled, std::log(sum) - static_cast<double>(embedding[3]), 0.02);
 }
 
 TEST(ItemSampler, DrawsInProportionToThePowerOfTheCount) {

@@ -12,15 +12,16 @@ namespace {
 constexpr struct {
   const char* name;
   SampledLossKind kind;
-} kSampled[] = {{"bce", SampledLossKind::kBce},
-                {"bpr", SampledLossKind::kBpr},
-                {"top1", SampledLossKind::kTop1},
-                {"bpr-max", SampledLossKind::kBprMax}};
+} kSampled[] = {{"bce", SampledLossKind::kBce},   {"bpr", SampledLossKind::kBpr},
+                {"top1", SampledLossKind::kTop1}, {"bpr-max", SampledLossKind::kBprMax},
+                {"gbce", SampledLossKind::kGbce}, {"sampled-ce", SampledLossKind::kSampledCe}};
 
 }  // namespace
 
 void NextItemLossOptions::describe(base::OptionSet& set) {
-  set.add("loss", loss, "ce (softmax over all items), or over negatives: bce, bpr, top1, bpr-max");
+  set.add(
+      "loss", loss,
+      "ce (softmax over all items), or over negatives: sampled-ce, gbce, bce, bpr, top1, bpr-max");
   set.add("negatives", negatives, "sampled items that a target is compared with; 0: the loss's", 0,
           65'536);
   set.add("negative_exponent", negative_exponent,
@@ -36,11 +37,13 @@ Result<NextItemLossOptions> NextItemLossOptions::resolved() const {
   }
   if (!sampled())
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("loss is \"{}\": expected ce, bce, bpr, top1 or bpr-max", loss),
+                fmt::format("loss is \"{}\": expected ce, sampled-ce, gbce, bce, bpr, top1 or "
+                            "bpr-max",
+                            loss),
                 "loss");
-  const bool bce = loss == "bce";
-  if (options.negatives == 0) options.negatives = bce ? 3 : 512;
-  if (options.negative_exponent < 0) options.negative_exponent = bce ? 0 : 0.75;
+  const bool bce = loss == "bce", gbce = loss == "gbce";
+  if (options.negatives == 0) options.negatives = bce ? 3 : gbce ? 256 : 512;
+  if (options.negative_exponent < 0) options.negative_exponent = bce || gbce ? 0 : 0.75;
   return options;
 }
 

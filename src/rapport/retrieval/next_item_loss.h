@@ -15,10 +15,12 @@
 namespace rapport::retrieval {
 
 struct NextItemLossOptions {
-  std::string loss = "ce";     // ce, bce, bpr, top1, bpr-max
-  std::int64_t negatives = 0;  // of a position; 0: 3 with bce (Tang & Wang 2018), else 512
-  /// Negatives are drawn ∝ count^exponent; negative: 0 with bce, else 0.75, as the authors of
-  /// bpr-max have it.
+  std::string loss = "ce";  // ce, sampled-ce, gbce, bce, bpr, top1, bpr-max
+  /// Of a position; 0: 3 with bce (Tang & Wang 2018), 256 with gbce (Petrov & Macdonald 2023), else
+  /// 512.
+  std::int64_t negatives = 0;
+  /// Negatives are drawn ∝ count^exponent; negative: 0 with bce and gbce, else 0.75, as the authors
+  /// of bpr-max have it.
   double negative_exponent = -1;
 
   void describe(base::OptionSet& set);

@@ -19,14 +19,15 @@ RAPPORT_INLINE float softplus(float x) {
   return std::max(x, 0.0f) + std::log(1 + exponential(-std::abs(x)));
 }
 
-RAPPORT_VECTORISED float bce(SampledRow& row) {
-  float loss = softplus(-row.own);
+/// `weight` is that of what came next: 1, or β of gbce.
+RAPPORT_VECTORISED float bce(SampledRow& row, float weight) {
+  float loss = weight * softplus(-row.own);
   for (std::int64_t i = 0; i < row.count; ++i) {
     const float s = row.scores[i];
     loss += row.valid[i] * softplus(s);
     row.scores[i] = row.valid[i] * sigmoid(s);
   }
-  row.own_gradient = sigmoid(row.own) - 1;
+  row.own_gradient = weight * (sigmoid(row.own) - 1);
   return loss;
 }
 
@@ -95,6 +96,24 @@ RAPPORT_VECTORISED float bpr_max(SampledRow& row, float penalty, float* shares, 
   return penalty * squares - std::log(average);
 }
 
+RAPPORT_VECTORISED float sampled_ce(SampledRow& row) {
+  float most = row.own;
+  for (std::int64_t i = 0; i < row.count; ++i) {
+    row.scores[i] -= row.log_expected[i];
+    most = row.valid[i] > 0 && most < row.scores[i] ? row.scores[i] : most;
+  }
+  const float own = exponential(row.own - most);
+  float total = own;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < row.count; ++i) {
+    row.scores[i] = row.valid[i] * exponential(row.scores[i] - most);
+    total += row.scores[i];
+  }
+  for (std::int64_t i = 0; i < row.count; ++i) row.scores[i] /= total;
+  row.own_gradient = own / total - 1;
+  return most - row.own + std::log(total);
+}
+
 }  // namespace
 
 ItemSampler::ItemSampler(std::span<const std::int64_t> counts, double exponent) {
@@ -114,6 +133,11 @@ std::int32_t ItemSampler::draw(base::SplitMix64& random) const {
   return static_cast<std::int32_t>(std::min(found - cumulative_.begin(), last));
 }
 
+double ItemSampler::probability(std::int32_t item) const {
+  const auto i = static_cast<std::size_t>(item);
+  return (cumulative_[i] - (i == 0 ? 0 : cumulative_[i - 1])) / cumulative_.back();
+}
+
 SampledLoss::SampledLoss(const SampledLossOptions& options, const ItemSampler& sampler,
                          std::int64_t width)
     : options_(options), sampler_(sampler), width_(width) {
@@ -125,6 +149,13 @@ SampledLoss::SampledLoss(const SampledLossOptions& options, const ItemSampler& s
   scores_.resize(static_cast<std::size_t>(options.rows_that_share) * n);
   valid_.resize(n);
   scratch_.resize(2 * n);
+  log_expected_.resize(n);
+  if (options.kind == SampledLossKind::kGbce) {
+    const auto others = static_cast<double>(std::max<std::int64_t>(1, sampler.items() - 1));
+    const double share = std::min(1.0, static_cast<double>(options.negatives) / others);
+    const auto t = static_cast<double>(options.calibration);
+    positive_weight_ = static_cast<float>(share * (t * (1 - 1 / share) + 1 / share));
+  }
 }
 
 double SampledLoss::add(const CrossEntropy::Batch& batch, std::uint64_t key) {
@@ -142,10 +173,12 @@ double SampledLoss::add(const CrossEntropy::Batch& batch, std::uint64_t key) {
 }
 
 float SampledLoss::loss_of(SampledRow& row) {
-  if (options_.kind == SampledLossKind::kBce) return bce(row);
+  if (options_.kind == SampledLossKind::kBce || options_.kind == SampledLossKind::kGbce)
+    return bce(row, positive_weight_);
   if (row.others == 0) return nothing(row);
   if (options_.kind == SampledLossKind::kBpr) return bpr(row);
   if (options_.kind == SampledLossKind::kTop1) return top1(row);
+  if (options_.kind == SampledLossKind::kSampledCe) return sampled_ce(row);
   return bpr_max(row, options_.penalty, scratch_.data(), scratch_.data() + options_.negatives);
 }
 
@@ -154,6 +187,9 @@ double SampledLoss::add_chunk(const CrossEntropy::Batch& batch, base::SplitMix64
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int32_t item = sampler_.draw(random);
     negatives_[static_cast<std::size_t>(i)] = item;
+    if (options_.kind == SampledLossKind::kSampledCe)
+      log_expected_[static_cast<std::size_t>(i)] =
+          static_cast<float>(std::log(static_cast<double>(n) * sampler_.probability(item)));
     const float* const vector = batch.embedding + item * width_;
     std::copy_n(vector, width_, items_.data() + i * width_);
     for (std::int64_t k = 0; k < width_; ++k)
@@ -171,6 +207,7 @@ double SampledLoss::add_chunk(const CrossEntropy::Batch& batch, base::SplitMix64
     SampledRow row{.count = n,
                    .others = 0,
                    .valid = valid_.data(),
+                   .log_expected = log_expected_.data(),
                    .own = 0,
                    .scores = scores_.data() + r * n};
     for (std::int64_t i = 0; i < n; ++i) {

@@ -9,6 +9,7 @@ void SasrecOptions::describe(base::OptionSet& set) {
   set.add("heads", heads, "attention heads; a divisor of dimension", 1, 4096);
   set.add("max_length", max_length, "newest items that are read; 0: the recipe's", 0, 8192);
   set.add("dropout", dropout, "share of activations dropped; negative: the recipe's", -1, 0.99);
+  loss.describe(set);
   training.describe(set);
 }
 
@@ -18,6 +19,7 @@ Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) cons
   const bool dense = options.recipe == "dense";
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
   if (options.dropout < 0) options.dropout = dense ? 0.1 : 0.6;
+  TRY(options.loss, loss.resolved());
   TrainingOptions& t = options.training;
   if (t.learning_rate == 0) t.learning_rate = dense ? 1e-3 : 5e-4;
   if (t.weight_decay < 0) t.weight_decay = dense ? 1e-6 : 1e-8;
@@ -38,6 +40,7 @@ SasrecShape SasrecOptions::shape(std::int64_t items) const {
 Json SasrecOptions::to_json() const {
   Json json = {{"recipe", recipe}, {"dimension", dimension},   {"blocks", blocks},
                {"heads", heads},   {"max_length", max_length}, {"dropout", dropout}};
+  loss.add_to(json);
   training.add_to(json);
   return json;
 }

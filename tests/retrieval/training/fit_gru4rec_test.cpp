@@ -34,10 +34,12 @@ std::vector<float> scores_of(const Retriever& model) {
 
 TEST(FitGru4rec, LearnsWhatComesNextWithEveryLoss) {
   const data::Dataset dataset = circle();
-  for (const char* const loss : {"ce", "bce", "bpr", "top1", "bpr-max"}) {
+  for (const char* const loss : {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"}) {
     Assignments assignments = kSmall;
     assignments[5].second = "40";
     assignments.push_back({"loss", loss});
+    // As many as there are items and more outweigh the one that came next.
+    if (std::string_view(loss) == "gbce") assignments.push_back({"negatives", "8"});
     const auto fit = fit_retriever("gru4rec", dataset, assignments, {.clock = kClock});
     ASSERT_TRUE(fit) << fit.error().message;
     const auto ranking = evaluation::rank_held_out(

@@ -172,7 +172,7 @@ TEST(Gru4recGradient, IsTheSlopeOfTheLossWithDropoutAndNegativesToo) {
   const std::vector<float> weights = random_weights(shape, 4);
   const TrainingBatch batch = batch_of(shape, random_sequences(shape, 20));
   const std::optional<ItemSampler> sampler(std::in_place, std::vector<std::int64_t>(50, 1), 0.0);
-  for (const char* const name : {"ce", "bce", "bpr", "top1", "bpr-max"}) {
+  for (const char* const name : {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"}) {
     const NextItemLossOptions options = NextItemLossOptions{.loss = name}.resolved().value();
     Gru4recGradient gradient(shape, /*dropout=*/0.3, options, sampler);
     std::vector<float> slope(weights.size()), unused(weights.size());

@@ -14,6 +14,8 @@ namespace {
 
 using torch::Tensor;
 
+const std::optional<ItemSampler> kNoSampler;  // the full softmax needs none
+
 TrainingBatch batch_of(const ReferenceModel& reference) {
   TrainingBatch batch;
   for (const ReferenceSequence& sequence : reference.sequences) {
@@ -35,7 +37,7 @@ TEST(SasrecGradient, AgreesWithNumPy) {
     const TrainingBatch batch = batch_of(reference);
     const auto positions = static_cast<double>(batch.sequences.size());
     std::vector<float> gradients(reference.weights.size());
-    SasrecGradient gradient(reference.shape, /*dropout=*/0);
+    SasrecGradient gradient(reference.shape, /*dropout=*/0, {}, kNoSampler);
     const double loss =
         gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights),
                      static_cast<float>(1 / positions),
@@ -150,7 +152,7 @@ TEST(SasrecGradient, PackedEqualsPaddedLossAndGradients) {
       batch.add(sequence, shape.max_length);
     }
     std::vector<float> packed(weights.size());
-    SasrecGradient gradient(shape, /*dropout=*/0);
+    SasrecGradient gradient(shape, /*dropout=*/0, {}, kNoSampler);
     const double loss =
         gradient.add(batch, weights, panels_of(shape, weights), /*scale=*/1, /*key=*/0, packed);
 
@@ -179,7 +181,7 @@ TEST(SasrecGradient, PredictsWhatInferenceScores) {
   const Query query{.history = history};
   ASSERT_TRUE(Sasrec(shape, weights).score({&query, 1}, scores));
 
-  SasrecGradient gradient(shape, /*dropout=*/0);
+  SasrecGradient gradient(shape, /*dropout=*/0, {}, kNoSampler);
   std::vector<float> unused(weights.size());
   const auto loss = [&](data::ItemIndex target) {
     std::vector<data::ItemIndex> sequence = history;
@@ -192,29 +194,34 @@ TEST(SasrecGradient, PredictsWhatInferenceScores) {
     EXPECT_NEAR(loss(0) - loss(target), scores[static_cast<std::size_t>(target)] - scores[0], 1e-4);
 }
 
-/// With dropout there is no closed form, but the gradient must be that of the very loss computed:
-/// a step along it changes the loss as the slope says.
-TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutToo) {
+/// With dropout and sampled negatives there is no closed form, but the gradient must be that of the
+/// very loss computed: a step along it changes the loss as the slope says.
+TEST(SasrecGradient, IsTheSlopeOfTheLossWithDropoutAndNegativesToo) {
   const ReferenceModel reference = reference_models().front();
   const TrainingBatch batch = batch_of(reference);
-  SasrecGradient gradient(reference.shape, /*dropout=*/0.3);
-  std::vector<float> slope(reference.weights.size()), unused(slope.size());
-  gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
-               /*key=*/5, slope);
-  double squares = 0;
-  for (const float g : slope) squares += static_cast<double>(g) * g;
-  constexpr double kStep = 1e-3;
-  const auto moved = [&](double sign) {
-    std::vector<float> weights = reference.weights;
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      weights[i] += static_cast<float>(sign * kStep / std::sqrt(squares) * slope[i]);
-    return gradient.add(batch, weights, panels_of(reference.shape, weights), 1, /*key=*/5, unused);
-  };
-  EXPECT_NEAR((moved(1) - moved(-1)) / (2 * kStep) / std::sqrt(squares), 1, 0.02);
-  EXPECT_NE(gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
-                         5, unused),
-            gradient.add(batch, reference.weights, panels_of(reference.shape, reference.weights), 1,
-                         6, unused));
+  const std::optional<ItemSampler> sampler(
+      std::in_place, std::vector<std::int64_t>(static_cast<std::size_t>(reference.shape.items), 1),
+      0.0);
+  for (const char* const name : {"ce", "gbce"}) {
+    const NextItemLossOptions options = NextItemLossOptions{.loss = name}.resolved().value();
+    SasrecGradient gradient(reference.shape, /*dropout=*/0.3, options, sampler);
+    std::vector<float> slope(reference.weights.size()), unused(slope.size());
+    const auto loss = [&](const std::vector<float>& at, std::uint64_t key, std::vector<float>& g) {
+      return gradient.add(batch, at, panels_of(reference.shape, at), 1, key, g);
+    };
+    loss(reference.weights, 5, slope);
+    double squares = 0;
+    for (const float g : slope) squares += static_cast<double>(g) * g;
+    constexpr double kStep = 1e-3;
+    const auto moved = [&](double sign) {
+      std::vector<float> at = reference.weights;
+      for (std::size_t i = 0; i < at.size(); ++i)
+        at[i] += static_cast<float>(sign * kStep / std::sqrt(squares) * slope[i]);
+      return loss(at, 5, unused);
+    };
+    EXPECT_NEAR((moved(1) - moved(-1)) / (2 * kStep) / std::sqrt(squares), 1, 0.02) << name;
+    EXPECT_NE(loss(reference.weights, 5, unused), loss(reference.weights, 6, unused)) << name;
+  }
 }
 
 }  // namespace

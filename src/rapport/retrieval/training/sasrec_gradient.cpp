@@ -56,11 +56,13 @@ class Keys {
 
 }  // namespace
 
-SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout)
+SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout,
+                               const NextItemLossOptions& loss,
+                               const std::optional<ItemSampler>& sampler)
     : shape_(shape),
       layout_(sasrec_weights(shape)),
       dropout_(static_cast<float>(dropout)),
-      loss_(shape.items, shape.dimension) {}
+      loss_(loss, sampler, shape.items, shape.dimension) {}
 
 double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> weights,
                            const ItemPanels& panels, float scale, std::uint64_t key,
@@ -121,7 +123,8 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
                                  .targets = batch.targets.data(),
                                  .scale = scale,
                                  .hidden_gradient = hidden_gradient.data_ptr<float>(),
-                                 .embedding_gradient = gradients.data() + layout_.item_embedding});
+                                 .embedding_gradient = gradients.data() + layout_.item_embedding},
+                                keys.next());
   h.backward(hidden_gradient);
 
   const float* const g = embedded.grad().data_ptr<float>();

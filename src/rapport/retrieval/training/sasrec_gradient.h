@@ -1,7 +1,7 @@
 // The loss of SASRec on a batch and its gradient: libtorch's autograd over operations of our own
 // where the time goes.
 //
-//   SasrecGradient gradient(shape, dropout);
+//   SasrecGradient gradient(shape, dropout, loss, sampler);
 //   const double loss = gradient.add(batch, weights, panels, scale, key, gradients);
 //
 // What is different from the textbook's padded batch: sequences lie end to end, so that no
@@ -10,9 +10,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
-#include "rapport/retrieval/cross_entropy.h"
+#include "rapport/retrieval/next_item_loss.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
 
@@ -20,7 +21,9 @@ namespace rapport::retrieval {
 
 class SasrecGradient final : public BatchGradient {
  public:
-  SasrecGradient(const SasrecShape& shape, double dropout);
+  /// `loss` is resolved; `sampler` is its own and outlives this.
+  SasrecGradient(const SasrecShape& shape, double dropout, const NextItemLossOptions& loss,
+                 const std::optional<ItemSampler>& sampler);
 
   double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
              float scale, std::uint64_t key, std::span<float> gradients) override;
@@ -29,7 +32,7 @@ class SasrecGradient final : public BatchGradient {
   SasrecShape shape_;
   SasrecWeights layout_;
   float dropout_;
-  CrossEntropy loss_;
+  NextItemLoss loss_;
 };
 
 }  // namespace rapport::retrieval

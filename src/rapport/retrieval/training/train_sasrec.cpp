@@ -31,6 +31,7 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
                          const FitContext& context) {
   const SasrecShape shape = options.shape(dataset.items());
   const SasrecWeights layout = sasrec_weights(shape);
+  const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
   return train_sequence_model(
       dataset,
       {.kind = "sasrec",
@@ -43,7 +44,10 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
            [&](const WeightPlace& place, std::span<float> values, base::Random& random) {
              initialise(place, values, shape.dimension, random);
            },
-       .gradient = [&] { return std::make_unique<SasrecGradient>(shape, options.dropout); },
+       .gradient =
+           [&] {
+             return std::make_unique<SasrecGradient>(shape, options.dropout, options.loss, sampler);
+           },
        .model =
            [&](std::vector<float> weights) {
              return std::make_unique<Sasrec>(shape, std::move(weights));
