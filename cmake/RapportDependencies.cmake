@@ -28,6 +28,22 @@ if(RAPPORT_TRAINING)
   target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
+# faiss, for catalogues too large to score whole.
+if(RAPPORT_ITEM_INDEX)
+  find_path(FAISS_INCLUDE_DIR faiss/IndexIVF.h)
+  find_library(FAISS_LIBRARY faiss)
+  find_package(OpenMP)
+  find_package(BLAS)
+  find_package(LAPACK)
+  if(NOT FAISS_LIBRARY OR NOT FAISS_INCLUDE_DIR OR NOT OpenMP_CXX_FOUND OR NOT LAPACK_FOUND)
+    message(FATAL_ERROR "faiss is not found, or BLAS, LAPACK and OpenMP that it needs: apt-get install libfaiss-dev, or "
+                        "build without an index of large catalogues: -DRAPPORT_ITEM_INDEX=OFF")
+  endif()
+  add_library(faiss INTERFACE)
+  target_include_directories(faiss SYSTEM INTERFACE ${FAISS_INCLUDE_DIR})
+  target_link_libraries(faiss INTERFACE ${FAISS_LIBRARY} LAPACK::LAPACK BLAS::BLAS OpenMP::OpenMP_CXX)
+endif()
+
 # llama.cpp: prebuilt (scripts/setup) or the user's own, through LLAMA_DIR.
 if(NOT EXISTS "${LLAMA_DIR}/include/llama.h")
   message(FATAL_ERROR "llama.cpp is not in ${LLAMA_DIR}: run scripts/setup, or pass -DLLAMA_DIR=DIR with lib/ and include/")

@@ -21,18 +21,20 @@ function(rapport_module name)
   target_precompile_headers(rapport_${name} REUSE_FROM rapport_pch)
 endfunction()
 
-# rapport_can_train(TARGET): a program that may open librapport_training.so, which finds in it what it uses of our folders:
-# all of their symbols are in the program then, and visible.
-function(rapport_can_train target)
+# rapport_opens_libraries(TARGET): a program that may open librapport_training.so and librapport_item_index.so, which find in
+# it what they use of our folders: all of their symbols are in the program then, and visible.
+function(rapport_opens_libraries target)
   set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)
   set(archives)
   foreach(module base data evaluation retrieval)
     list(APPEND archives $<TARGET_FILE:rapport_${module}>)
   endforeach()
   target_link_options(${target} PRIVATE -Wl,--whole-archive ${archives} -Wl,--no-whole-archive)
-  if(TARGET rapport_training)
-    add_dependencies(${target} rapport_training)
-  endif()
+  foreach(library rapport_training rapport_item_index)
+    if(TARGET ${library})
+      add_dependencies(${target} ${library})
+    endif()
+  endforeach()
 endfunction()
 
 # rapport_tests(NAME [MODULE folder] [PCH header] [LIBRARIES ...] [SHARED ...]) in tests/NAME: *_test.cpp become
@@ -113,7 +115,7 @@ function(rapport_link_included target source)
   endforeach()
   file(STRINGS "${source}" trains REGEX "#include \"rapport/retrieval/registry.h\"")
   if(trains)
-    rapport_can_train(${target})
+    rapport_opens_libraries(${target})
   endif()
   file(STRINGS "${source}" llama REGEX "#include <llama\\.h>")
   if(llama)

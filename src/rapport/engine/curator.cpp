@@ -98,6 +98,8 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   if (options_.model == kPopularity) {
     why = "recommend.model is popularity";
   } else if (auto loaded = retrieval::load_retriever(model_path(dataset->name()), *dataset)) {
+    if (const auto indexed = (*loaded)->index_items(); !indexed)
+      base::log_warning("a large catalogue is scored whole", {{"error", indexed.error().message}});
     model = *std::move(loaded);
   } else if (loaded.error().code != ErrorCode::kNotFound) {
     why = loaded.error().message;

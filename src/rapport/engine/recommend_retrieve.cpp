@@ -15,22 +15,22 @@ namespace {
 constexpr std::size_t kOfEachCategory = 10;
 constexpr std::size_t kMaxCategories = 10;
 
-struct Scored {
-  float score = 0;
-  data::ItemIndex item = 0;
-};
+using retrieval::ScoredItem;
 
-bool better(const Scored& a, const Scored& b) {
+// Of a catalogue too large to score whole, so many of the best are looked at: enough for the list
+// and its favourites, after filters that are not narrow.
+constexpr std::int64_t kOfLargeCatalogue = 2'000;
+
+bool better(const ScoredItem& a, const ScoredItem& b) {
   return a.score != b.score ? a.score > b.score : a.item < b.item;
 }
 
 // The best `n` items that `admit` lets in, in no order. A heap with the worst on top: nearly every
 // item is dismissed by one comparison, so `admit` is asked of few.
 template <typename Admit>
-std::vector<Scored> best(const std::vector<float>& scores, std::size_t n, Admit admit) {
-  std::vector<Scored> heap;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    const Scored scored{scores[i], static_cast<data::ItemIndex>(i)};
+std::vector<ScoredItem> best(const std::vector<ScoredItem>& all, std::size_t n, Admit admit) {
+  std::vector<ScoredItem> heap;
+  for (const ScoredItem& scored : all) {
     if (heap.size() == n && !better(scored, heap.front())) continue;
     if (!admit(scored.item)) continue;
     if (heap.size() == n) {
@@ -44,19 +44,29 @@ std::vector<Scored> best(const std::vector<float>& scores, std::size_t n, Admit 
 }
 
 // What would have been among the `n` candidates, by what kept it back.
-void tell_refused(const std::vector<float>& scores, const std::vector<Scored>& chosen,
+void tell_refused(const std::vector<ScoredItem>& all, const std::vector<ScoredItem>& chosen,
                   std::size_t n, const Allowed& allowed, std::vector<LeftOut>& left_out) {
   const float least =
       chosen.size() < n ? -std::numeric_limits<float>::infinity() : chosen.front().score;
   std::map<std::string_view, std::int64_t> counts;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] <= least) continue;
-    if (const char* why = allowed.refuses(static_cast<data::ItemIndex>(i))) ++counts[why];
+  for (const ScoredItem& scored : all) {
+    if (scored.score <= least) continue;
+    if (const char* why = allowed.refuses(scored.item)) ++counts[why];
   }
   for (const auto& [why, count] : counts) {
     left_out.push_back(
         {fmt::format("{} {}", count, count == 1 ? "item" : "items"), std::string(why)});
   }
+}
+
+Result<std::vector<ScoredItem>> score_all(const retrieval::Retriever& model,
+                                          const retrieval::Query& query) {
+  std::vector<float> scores(static_cast<std::size_t>(model.items()));
+  TRY_VOID(model.score({&query, 1}, scores));
+  std::vector<ScoredItem> all(scores.size());
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    all[i] = {static_cast<data::ItemIndex>(i), scores[i]};
+  return all;
 }
 
 }  // namespace
@@ -70,20 +80,23 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
                                         const Allowed& allowed, std::int64_t k,
                                         const RecommendOptions& options,
                                         std::vector<LeftOut>& left_out) {
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
   const retrieval::Query query{.history = taste.sequence};
-  TRY_VOID(model.score({&query, 1}, scores));
-
   const auto admit = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; };
   // Twice the list, so that balance has a choice.
   const auto n = static_cast<std::size_t>(std::max(options.candidates, 2 * k));
-  const std::vector<Scored> pool = best(scores, n, admit);
-  tell_refused(scores, pool, n, allowed, left_out);
+  TRY(auto scored, model.is_indexed() ? top_items(model, query, kOfLargeCatalogue, {})
+                                      : score_all(model, query));
+  std::vector<ScoredItem> pool = best(scored, n, admit);
+  if (pool.size() < n && model.is_indexed()) {  // the filters are narrow
+    TRY(scored, score_all(model, query));
+    pool = best(scored, n, admit);
+  }
+  tell_refused(scored, pool, n, allowed, left_out);
 
   std::vector<Candidate> candidates;
   std::unordered_set<data::ItemIndex> known;
-  const auto add = [&](const std::vector<Scored>& scored) {
-    for (const Scored& each : scored) {
+  const auto add = [&](const std::vector<ScoredItem>& chosen) {
+    for (const ScoredItem& each : chosen) {
       if (known.insert(each.item).second) candidates.push_back({each.item, each.score, 0});
     }
   };
@@ -94,7 +107,7 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
   }
   categories.resize(std::min(categories.size(), kMaxCategories));
   for (const CategoryIndex category : categories) {
-    add(best(scores, kOfEachCategory, [&](data::ItemIndex item) {
+    add(best(scored, kOfEachCategory, [&](data::ItemIndex item) {
       return std::ranges::binary_search(served.categories(item), category) && admit(item);
     }));
   }

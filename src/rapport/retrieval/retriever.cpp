@@ -10,19 +10,31 @@
 
 namespace rapport::retrieval {
 
+namespace {
+
+Result<void> check_history(const Query& query, std::int64_t items) {
+  for (const data::ItemIndex item : query.history) {
+    if (item < 0 || item >= items)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("item {} is not in the catalogue of {}", item, items), "history");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Retriever::index_items(std::int64_t from) {
+  if (items_ < from || is_indexed()) return {};
+  return do_index_items();
+}
+
 Result<void> Retriever::score(std::span<const Query> queries, std::span<float> scores) const {
   if (scores.size() != queries.size() * static_cast<std::size_t>(items_))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} scores do not hold {} queries × {} items", scores.size(),
                             queries.size(), items_),
                 "scores");
-  for (const Query& query : queries) {
-    for (const data::ItemIndex item : query.history) {
-      if (item < 0 || item >= items_)
-        return fail(ErrorCode::kInvalidArgument,
-                    fmt::format("item {} is not in the catalogue of {}", item, items_), "history");
-    }
-  }
+  for (const Query& query : queries) TRY_VOID(check_history(query, items_));
   do_score(queries, scores);
   return {};
 }
@@ -57,6 +69,16 @@ std::vector<ScoredItem> best_of(std::span<float> scores, std::int64_t k,
 Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
                                           std::int64_t k,
                                           std::span<const data::ItemIndex> excluded) {
+  if (model.is_indexed()) {
+    TRY_VOID(check_history(query, model.items()));
+    std::vector<ScoredItem> found;
+    model.do_search(query, k + static_cast<std::int64_t>(excluded.size()), found);
+    std::erase_if(found, [&](const ScoredItem& scored) {
+      return std::ranges::find(excluded, scored.item) != excluded.end();
+    });
+    if (found.size() > static_cast<std::size_t>(k)) found.resize(static_cast<std::size_t>(k));
+    return found;
+  }
   std::vector<float> scores(static_cast<std::size_t>(model.items()));
   TRY_VOID(model.score({&query, 1}, scores));
   return best_of(scores, k, excluded);

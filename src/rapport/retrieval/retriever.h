@@ -24,6 +24,11 @@ namespace rapport::retrieval {
 
 using evaluation::Query;
 
+struct ScoredItem {
+  data::ItemIndex item = 0;
+  float score = 0;
+};
+
 /// A fitted model. Immutable; thread-safe.
 class Retriever {
  public:
@@ -37,15 +42,32 @@ class Retriever {
   /// of another size than queries × items.
   Result<void> score(std::span<const Query> queries, std::span<float> scores) const;
 
+  /// On a catalogue of `from` items and more, makes top_items look one query's best up in an
+  /// approximate index (item_index.h) instead of scoring all, where the scores are products with
+  /// item vectors; else nothing. Takes seconds; before the model is shared between threads.
+  /// Errors: those of build_item_index.
+  Result<void> index_items(std::int64_t from = kIndexedFrom);
+  /// True when top_items may miss some of the best.
+  bool is_indexed() const { return do_is_indexed(); }
+  static constexpr std::int64_t kIndexedFrom = 200'000;
+
   /// What a model directory keeps of it: sizes and options as JSON, weights as tensors.
   Json options() const { return do_options(); }
   void save(base::SafetensorsWriter& writer) const { do_save(writer); }
 
  protected:
+  friend Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
+                                                   std::int64_t k,
+                                                   std::span<const data::ItemIndex> excluded);
   explicit Retriever(std::int64_t items) : items_(items) {}
 
  private:
   virtual void do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
+  virtual Result<void> do_index_items() { return {}; }
+  virtual bool do_is_indexed() const { return false; }
+  /// Of an indexed model: up to `k` items, best first.
+  virtual void do_search(const Query& /*query*/, std::int64_t /*k*/,
+                         std::vector<ScoredItem>& /*best*/) const {}
   virtual Json do_options() const = 0;
   virtual void do_save(base::SafetensorsWriter& writer) const = 0;
 
@@ -57,16 +79,13 @@ class Retriever {
 Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,
                                         const std::vector<std::int64_t>& shape);
 
-struct ScoredItem {
-  data::ItemIndex item = 0;
-  float score = 0;
-};
-
 /// The `k` best items that are not in `excluded`, best first; among equals the lower number first.
+/// Of an indexed model, as far as its index finds them.
 Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,
                                           std::int64_t k,
                                           std::span<const data::ItemIndex> excluded);
-/// The same for many at once, which is several times as fast; what each history holds is excluded.
+/// The same for many at once, all scored, which is several times as fast; what each history holds
+/// is excluded.
 Result<std::vector<std::vector<ScoredItem>>> top_items(const Retriever& model,
                                                        std::span<const Query> queries,
                                                        std::int64_t k);

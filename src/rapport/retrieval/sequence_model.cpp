@@ -10,6 +10,8 @@ namespace {
 /// stay in the second-level cache.
 constexpr std::int64_t kPositionsAtOnce = 2048;
 
+constexpr std::int64_t kTuningQueries = 256;
+
 }  // namespace
 
 void PackedSequences::add(std::span<const data::ItemIndex> sequence, std::int64_t max_length) {
@@ -26,6 +28,7 @@ SequenceModel::SequenceModel(std::int64_t items, std::int64_t dimension, std::in
                              std::vector<float> weights)
     : Retriever(items),
       max_length_(max_length),
+      item_embedding_(item_embedding),
       places_(layout.places),
       weights_(std::move(weights)),
       panels_(items, dimension) {
@@ -43,6 +46,28 @@ void SequenceModel::do_score(std::span<const Query> queries, std::span<float> sc
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
   panels_.score(hidden.data(), static_cast<std::int64_t>(queries.size()), scores.data());
+}
+
+Result<void> SequenceModel::do_index_items() {
+  // What it is tuned with: histories of one item each, spread over the catalogue.
+  std::vector<data::ItemIndex> newest;
+  for (std::int64_t i = 0; i < kTuningQueries; ++i)
+    newest.push_back(static_cast<data::ItemIndex>(i * items() / kTuningQueries));
+  std::vector<Query> queries;
+  for (const data::ItemIndex& item : newest) queries.push_back({.history = {&item, 1}});
+  std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
+  encode(queries, hidden);
+  TRY(index_,
+      build_item_index({.items = items(), .width = dimension(), .vectors = at(item_embedding_)},
+                       hidden));
+  return {};
+}
+
+void SequenceModel::do_search(const Query& query, std::int64_t k,
+                              std::vector<ScoredItem>& best) const {
+  std::vector<float> hidden(static_cast<std::size_t>(dimension()));
+  encode({&query, 1}, hidden);
+  index_->search(hidden.data(), k, best);
 }
 
 void SequenceModel::encode(std::span<const Query> queries, std::span<float> hidden) const {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "rapport/retrieval/item_index.h"
 #include "rapport/retrieval/item_panels.h"
 #include "rapport/retrieval/retriever.h"
 #include "rapport/retrieval/weight_layout.h"
@@ -31,6 +33,8 @@ class SequenceModel : public Retriever {
   std::int64_t dimension() const { return panels_.width(); }
   /// hidden [queries × dimension]. A query without history gets zeros, hence equal scores.
   void encode(std::span<const Query> queries, std::span<float> hidden) const;
+  /// Memory of the index; 0 without one.
+  std::int64_t index_bytes() const { return index_ ? index_->bytes() : 0; }
 
  protected:
   /// `weights` has layout.total floats; the item embedding [items × dimension] begins at
@@ -46,12 +50,17 @@ class SequenceModel : public Retriever {
   /// overwritten with zeros.
   virtual void do_encode(const PackedSequences& batch, std::span<float> hidden) const = 0;
   void do_score(std::span<const Query> queries, std::span<float> scores) const final;
+  Result<void> do_index_items() final;
+  bool do_is_indexed() const final { return index_ != nullptr; }
+  void do_search(const Query& query, std::int64_t k, std::vector<ScoredItem>& best) const final;
   void do_save(base::SafetensorsWriter& writer) const final;
 
   std::int64_t max_length_;
+  std::int64_t item_embedding_;
   std::vector<WeightPlace> places_;
   std::vector<float> weights_;
   ItemPanels panels_;  // of the item embedding, which `weights_` holds too, for looking items up
+  std::unique_ptr<ItemIndex> index_;
 };
 
 }  // namespace rapport::retrieval

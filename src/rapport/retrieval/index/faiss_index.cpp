@@ -1,0 +1,143 @@
+// What librapport_item_index.so offers to the program that opens it: faiss's inverted lists over
+// item vectors.
+#include <faiss/IndexFlat.h>
+#include <faiss/IndexIVF.h>
+#include <faiss/IndexScalarQuantizer.h>
+#include <faiss/utils/Heap.h>
+#include <faiss/utils/distances.h>
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "rapport/retrieval/item_index.h"
+
+namespace rapport::retrieval {
+namespace {
+
+// Of the items that the bytes put first, so many for each that is asked for are scored exactly:
+// the bytes' own order is right but for near neighbours.
+constexpr std::int64_t kScoredAgain = 2;
+constexpr int kClusteringRounds = 10;
+// Vectors that a centre is made of; faiss's own limit of 256 takes four times as long for nothing
+// that the recall would show.
+constexpr int kVectorsOfCentre = 64;
+constexpr double kLeastVectorsOfCentre = 39;  // below which faiss warns of too few
+
+class FaissIndex final : public ItemIndex {
+ public:
+  FaissIndex(const ItemVectors& vectors, std::span<const float> queries,
+             const ItemIndexOptions& options)
+      : vectors_(vectors),
+        centres_(vectors.width),
+        lists_(&centres_, static_cast<std::size_t>(vectors.width), lists_of(vectors.items),
+               faiss::ScalarQuantizer::QT_8bit, faiss::METRIC_INNER_PRODUCT) {
+    lists_.cp.niter = kClusteringRounds;
+    lists_.cp.max_points_per_centroid = kVectorsOfCentre;
+    lists_.train(vectors.items, vectors.vectors);
+    lists_.add(vectors.items, vectors.vectors);
+    tune(queries, options);
+  }
+
+  void search(const float* query, std::int64_t k, std::vector<ScoredItem>& best) const override {
+    omp_set_num_threads(1);  // one query is not worth waking others for
+    search(query, k, probes_, best);
+  }
+
+  double recall() const override { return recall_; }
+
+  std::int64_t bytes() const override {
+    const auto items = static_cast<std::size_t>(vectors_.items);
+    const auto width = static_cast<std::size_t>(vectors_.width);
+    return static_cast<std::int64_t>(items * (lists_.code_size + sizeof(std::int64_t)) +
+                                     lists_.nlist * width * sizeof(float));
+  }
+
+ private:
+  static std::size_t lists_of(std::int64_t items) {
+    const double root = 4 * std::sqrt(static_cast<double>(items));
+    return static_cast<std::size_t>(
+        std::clamp(root, 1.0, std::max(1.0, static_cast<double>(items) / kLeastVectorsOfCentre)));
+  }
+
+  void search(const float* query, std::int64_t k, std::size_t probes,
+              std::vector<ScoredItem>& best) const {
+    best.clear();
+    if (k <= 0) return;
+    const std::int64_t n = std::min(kScoredAgain * k, vectors_.items);
+    std::vector<float> scores(static_cast<std::size_t>(n));
+    std::vector<std::int64_t> found(static_cast<std::size_t>(n));
+    faiss::SearchParametersIVF parameters;
+    parameters.nprobe = probes;
+    lists_.search(1, query, n, scores.data(), found.data(), &parameters);
+    for (const std::int64_t item : found) {
+      if (item < 0) continue;  // fewer in the lists that were read
+      const float* const vector = vectors_.vectors + item * vectors_.width;
+      best.push_back(
+          {static_cast<data::ItemIndex>(item),
+           faiss::fvec_inner_product(query, vector, static_cast<std::size_t>(vectors_.width))});
+    }
+    std::ranges::sort(best, [](const ScoredItem& a, const ScoredItem& b) {
+      return a.score != b.score ? a.score > b.score : a.item < b.item;
+    });
+    if (best.size() > static_cast<std::size_t>(k)) best.resize(static_cast<std::size_t>(k));
+  }
+
+  /// Doubles the lists that are read until the sample finds what it should.
+  void tune(std::span<const float> queries, const ItemIndexOptions& options) {
+    const std::int64_t n = static_cast<std::int64_t>(queries.size()) / vectors_.width;
+    const std::int64_t depth = std::min(options.depth, vectors_.items);
+    std::vector<float> scores(static_cast<std::size_t>(n * depth));
+    std::vector<std::int64_t> exact(scores.size());
+    faiss::float_minheap_array_t heaps{static_cast<std::size_t>(n), static_cast<std::size_t>(depth),
+                                       exact.data(), scores.data()};
+    faiss::knn_inner_product(queries.data(), vectors_.vectors,
+                             static_cast<std::size_t>(vectors_.width), static_cast<std::size_t>(n),
+                             static_cast<std::size_t>(vectors_.items), &heaps);
+    std::vector<ScoredItem> best;
+    for (probes_ = std::min<std::size_t>(4, lists_.nlist);;
+         probes_ = std::min(probes_ + (probes_ + 1) / 2, lists_.nlist)) {
+      std::int64_t hits = 0;
+      for (std::int64_t q = 0; q < n; ++q) {
+        search(queries.data() + q * vectors_.width, depth, probes_, best);
+        const auto truth = std::span(exact).subspan(static_cast<std::size_t>(q * depth),
+                                                    static_cast<std::size_t>(depth));
+        hits += std::ranges::count_if(best, [&](const ScoredItem& scored) {
+          return std::ranges::find(truth, scored.item) != truth.end();
+        });
+      }
+      recall_ = n * depth == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(n * depth);
+      if (recall_ >= options.recall || probes_ == lists_.nlist) return;
+    }
+  }
+
+  ItemVectors vectors_;
+  faiss::IndexFlatIP centres_;
+  faiss::IndexIVFScalarQuantizer lists_;
+  std::size_t probes_ = 1;
+  double recall_ = 0;
+};
+
+Result<std::unique_ptr<ItemIndex>> create(const ItemVectors& vectors,
+                                          std::span<const float> queries,
+                                          const ItemIndexOptions& options) {
+  const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  omp_set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : cores));
+  try {
+    return std::make_unique<FaissIndex>(vectors, queries, options);
+  } catch (const std::exception& error) {  // faiss's, or no memory
+    return fail(ErrorCode::kInternal,
+                fmt::format("no index of {} items could be made: {}", vectors.items, error.what()));
+  }
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
+
+extern "C" {
+extern const rapport::retrieval::ItemIndexLibrary rapport_item_index_library;
+const rapport::retrieval::ItemIndexLibrary rapport_item_index_library{
+    .build = rapport::retrieval::kItemIndexBuild, .create = &rapport::retrieval::create};
+}

@@ -1,0 +1,45 @@
+#include "rapport/retrieval/opened_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <system_error>
+
+namespace rapport::retrieval {
+
+std::filesystem::path library_path(const OpenedLibrary& library) {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  for (const std::filesystem::path& path :
+       {program.parent_path() / library.file,
+        program.parent_path().parent_path() / "lib" / "rapport" / library.file,
+        std::filesystem::path(library.built)}) {
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return {};
+}
+
+Result<const void*> open_library(const OpenedLibrary& library) {
+  const std::filesystem::path path = library_path(library);
+  if (path.empty())
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}, and {} is not beside the program: it was built without",
+                            library.needs, library.file));
+  void* const opened = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (opened == nullptr)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}, and {} cannot be loaded here ({}): apt-get install {}, or build "
+                            "again",
+                            library.needs, library.file, dlerror(), library.package));
+  const void* const offer = dlsym(opened, library.symbol);
+  if (offer == nullptr) return other_build(library);
+  return offer;
+}
+
+tl::unexpected<Error> other_build(const OpenedLibrary& library) {
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("{} belongs to another build of Rapport: build again",
+                          library_path(library).string()));
+}
+
+}  // namespace rapport::retrieval
