@@ -64,9 +64,8 @@ std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float
         for (std::int64_t row = 0; row < height; ++row) {
           const std::int64_t columns = (shape.heights - row) * shape.horizontal;
           for (std::int64_t i = 0; i < d; ++i)
-            sum += image(begin + row, i) *
-                   weight(layout.horizontal[static_cast<std::size_t>(row)],
-                          i * columns + filter - row * shape.horizontal);
+            sum += image(begin + row, i) * weight(layout.horizontal[static_cast<std::size_t>(row)],
+                                                  i * columns + filter - row * shape.horizontal);
         }
         most = std::max(most, sum);
       }
@@ -97,12 +96,20 @@ std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float
 
 TEST(Caser, ScoresAsTheEquationsSay) {
   for (const CaserShape& shape :
-       {CaserShape{.items = 20, .dimension = 6, .window = 4, .heights = 4, .horizontal = 3,
-                   .vertical = 2},
-        CaserShape{.items = 70, .dimension = 16, .window = 9, .heights = 3, .horizontal = 16,
-                   .vertical = 5},
-        CaserShape{.items = 5, .dimension = 3, .window = 1, .heights = 1, .horizontal = 1,
-                   .vertical = 1}}) {
+       {CaserShape{
+            .items = 20, .dimension = 6, .window = 4, .heights = 4, .horizontal = 3, .vertical = 2},
+        CaserShape{.items = 70,
+        .dimension = 16,
+        .window = 9,
+        .heights = 3,
+        .horizontal = 16,
+        .vertical = 5},
+        CaserShape{.items = 5,
+        .dimension = 3,
+        .window = 1,
+        .heights = 1,
+        .horizontal = 1,
+        .vertical = 1}}) {
     const std::vector<float> weights = random_weights(shape, 1);
     const Caser model(shape, weights);
     for (const auto& history :

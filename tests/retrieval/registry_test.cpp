@@ -57,8 +57,8 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
         Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"caser", "window", "600", "window"},
         Case{"caser", "heights", "100", "heights"}, Case{"caser", "loss", "hinge", "bce"},
-        Case{"ease", "lamda", "3", "lambda"},
-        Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
+        Case{"ease", "lamda", "3", "lambda"}, Case{"ridge", "decay", "1.5", "decay"},
+        Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

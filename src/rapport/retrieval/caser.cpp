@@ -46,11 +46,10 @@ CaserWeights caser_weights(const CaserShape& shape) {
   for (std::int64_t j = 0; j < shape.heights; ++j)
     weights.horizontal.push_back(weights.add(fmt::format("horizontal.{}.weight", j),
                                              {d, (shape.heights - j) * shape.horizontal}));
-  weights.horizontal_bias =
-      weights.add("horizontal.bias", {shape.heights * shape.horizontal});
+  weights.horizontal_bias = weights.add("horizontal.bias", {shape.heights * shape.horizontal});
   weights.vertical = weights.add("vertical.weight", {shape.vertical, shape.window});
-  weights.output_weight = weights.add(
-      "output.weight", {shape.heights * shape.horizontal + shape.vertical * d, d});
+  weights.output_weight =
+      weights.add("output.weight", {shape.heights * shape.horizontal + shape.vertical * d, d});
   weights.output_bias = weights.add("output.bias", {d});
   return weights;
 }

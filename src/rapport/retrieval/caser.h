@@ -20,11 +20,11 @@ namespace rapport::retrieval {
 /// The sizes that its weights follow from.
 struct CaserShape {
   std::int64_t items = 0;
-  std::int64_t dimension = 64;  // of items
-  std::int64_t window = 5;      // newest items that are read
-  std::int64_t heights = 5;     // horizontal filters see 1 … so many items at once
-  std::int64_t horizontal = 16; // filters of each height
-  std::int64_t vertical = 4;    // filters
+  std::int64_t dimension = 64;   // of items
+  std::int64_t window = 5;       // newest items that are read
+  std::int64_t heights = 5;      // horizontal filters see 1 … so many items at once
+  std::int64_t horizontal = 16;  // filters of each height
+  std::int64_t vertical = 4;     // filters
 
   /// Errors: kInvalidArgument naming the size that is out of range.
   Result<void> check() const;

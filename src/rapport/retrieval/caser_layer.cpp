@@ -13,7 +13,8 @@ Windows padded(const PackedSequences& batch, std::int64_t length, bool newest_on
   Windows windows{.length = length, .items = {}, .begins = {}};
   for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
     const std::int64_t size = batch.offsets[s + 1] - batch.offsets[s];
-    const std::int64_t padding = newest_only ? std::max<std::int64_t>(0, length - size) : length - 1;
+    const std::int64_t padding =
+        newest_only ? std::max<std::int64_t>(0, length - size) : length - 1;
     const std::int64_t first = windows.rows(), end = first + padding + size;
     const auto items = batch.items.begin() + batch.offsets[s];
     windows.items.insert(windows.items.end(), static_cast<std::size_t>(padding), -1);
@@ -182,8 +183,7 @@ void caser_backward(const CaserLayer& layer, const Windows& windows, const float
   const std::int64_t d = layer.dimension, columns = layer.columns(), width = layer.width();
   std::ranges::fill(trace.sums, 0.0f);
   std::fill_n(gradients.x, windows.rows() * d, 0.0f);
-  std::vector<float> products(
-      static_cast<std::size_t>(layer.vertical_filters * layer.window * d));
+  std::vector<float> products(static_cast<std::size_t>(layer.vertical_filters * layer.window * d));
   const std::int32_t* place = trace.largest.data();
   float* gradient = features_gradient;
   for (const std::int64_t begin : windows.begins) {

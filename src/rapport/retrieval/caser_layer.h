@@ -38,13 +38,13 @@ void gather_items(const Windows& windows, const float* embedding, std::int64_t w
 /// filters of each height above j, the lowest first.
 struct CaserLayer {
   std::int64_t dimension = 0;
-  std::int64_t window = 0;                // L
-  std::int64_t heights = 0;               // of horizontal filters: 1 … heights, at most L
-  std::int64_t filters = 0;               // horizontal ones of each height
+  std::int64_t window = 0;   // L
+  std::int64_t heights = 0;  // of horizontal filters: 1 … heights, at most L
+  std::int64_t filters = 0;  // horizontal ones of each height
   std::int64_t vertical_filters = 0;
-  std::vector<const float*> horizontal;   // [heights]
-  const float* horizontal_bias = nullptr; // [heights × filters]
-  const float* vertical = nullptr;        // [vertical_filters × window]
+  std::vector<const float*> horizontal;    // [heights]
+  const float* horizontal_bias = nullptr;  // [heights × filters]
+  const float* vertical = nullptr;         // [vertical_filters × window]
 
   std::int64_t columns() const { return heights * filters; }
   /// Features of a window: what the horizontal filters found, then the vertical ones' sums. These

@@ -45,7 +45,7 @@ CaserShape CaserOptions::shape(std::int64_t items) const {
 }
 
 Json CaserOptions::to_json() const {
-  Json json = {{"recipe", recipe},         {"dimension", dimension}, {"window", window},
+  Json json = {{"recipe", recipe},         {"dimension", dimension},   {"window", window},
                {"heights", heights},       {"horizontal", horizontal}, {"vertical", vertical},
                {"max_length", max_length}, {"dropout", dropout}};
   loss.add_to(json);

@@ -25,7 +25,7 @@ std::vector<float> random_weights(const CaserShape& shape, unsigned seed) {
 
 ItemPanels panels_of(const CaserShape& shape, const std::vector<float>& weights) {
   return retrieval::panels_of(shape.items, shape.dimension,
-                   weights.data() + caser_weights(shape).item_embedding);
+                              weights.data() + caser_weights(shape).item_embedding);
 }
 
 /// libtorch's own convolutions and autograd, one window at a time.
@@ -70,8 +70,9 @@ struct Libtorch {
     const Tensor vertical = part(layout.vertical, shape.vertical, shape.window)
                                 .view({shape.vertical, 1, shape.window, 1});
     found.push_back(torch::conv2d(image, vertical).flatten());
-    const Tensor encoded = torch::matmul(torch::cat(found), part(layout.output_weight, features / d, d)) +
-                           weights.slice(0, layout.output_bias, layout.output_bias + d);
+    const Tensor encoded =
+        torch::matmul(torch::cat(found), part(layout.output_weight, features / d, d)) +
+        weights.slice(0, layout.output_bias, layout.output_bias + d);
     return torch::matmul(items, encoded);
   }
 
@@ -85,11 +86,18 @@ struct Libtorch {
 
 TEST(CaserGradient, EqualsLibtorchsLossAndGradients) {
   // Filters as high as the window and lower ones; more rows than the products take at a time.
-  for (const CaserShape& shape :
-       {CaserShape{.items = 30, .dimension = 16, .window = 4, .heights = 4, .horizontal = 5,
-                   .vertical = 2},
-        CaserShape{.items = 90, .dimension = 10, .window = 7, .heights = 3, .horizontal = 16,
-                   .vertical = 4}}) {
+  for (const CaserShape& shape : {CaserShape{.items = 30,
+                                 .dimension = 16,
+                                 .window = 4,
+                                 .heights = 4,
+                                 .horizontal = 5,
+                                 .vertical = 2},
+                                  CaserShape{.items = 90,
+                                  .dimension = 10,
+                                  .window = 7,
+                                  .heights = 3,
+                                  .horizontal = 16,
+                                  .vertical = 4}}) {
     const std::vector<float> weights = random_weights(shape, 1);
     const auto sequences = random_sequences(12, shape.items, 12);
     std::vector<float> own(weights.size());
@@ -139,8 +147,8 @@ TEST(CaserGradient, OfManySequencesIsTheSumOfEachAlone) {
 TEST(CaserGradient, PredictsWhatInferenceScores) {
   const CaserShape shape{.items = 30, .dimension = 12, .window = 6, .heights = 4};
   const std::vector<float> weights = random_weights(shape, 3);
-  for (const std::vector<data::ItemIndex>& history : std::vector<std::vector<data::ItemIndex>>{
-           {3, 8, 1, 29, 0, 8, 14}, {5, 2, 0}}) {
+  for (const std::vector<data::ItemIndex>& history :
+       std::vector<std::vector<data::ItemIndex>>{{3, 8, 1, 29, 0, 8, 14}, {5, 2, 0}}) {
     std::vector<float> scores(30), unused(weights.size());
     const Query query{.history = history};
     ASSERT_TRUE(Caser(shape, weights).score({&query, 1}, scores));

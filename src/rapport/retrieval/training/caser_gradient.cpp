@@ -32,7 +32,8 @@ double CaserGradient::add(const TrainingBatch& batch, std::span<const float> wei
     values.resize(static_cast<std::size_t>(rows * width));
   };
   for (auto* const x : {&x_, &x_gradient_}) resize(*x, windows.rows(), d);
-  for (auto* const x : {&features_, &features_gradient_}) resize(*x, windows.count(), layer.width());
+  for (auto* const x : {&features_, &features_gradient_})
+    resize(*x, windows.count(), layer.width());
   for (auto* const x : {&encoded_, &encoded_gradient_}) resize(*x, windows.count(), d);
 
   const float* const items = weights.data() + layout_.item_embedding;

@@ -1,3 +1,4 @@
+// What holds of every model of sequences with a hand-written gradient and a choice of losses.
 #include <gtest/gtest.h>
 
 #include "rapport/evaluation/full_ranking.h"
@@ -9,9 +10,34 @@ namespace rapport::retrieval {
 namespace {
 
 const base::SystemClock kClock;
-const Assignments kSmall = {
-    {"dimension", "16"},       {"hidden", "24"}, {"max_length", "10"},     {"dropout", "0.2"},
-    {"batch_positions", "60"}, {"epochs", "6"},  {"learning_rate", "0.01"}};
+
+struct Case {
+  const char* kind;
+  std::vector<const char*> losses;
+  Assignments small;
+
+  /// `small` and the options that all of them have.
+  Assignments with(const char* epochs, const char* loss) const {
+    Assignments assignments = small;
+    for (const auto& [key, value] : Assignments{{"dimension", "16"},
+                                                {"max_length", "10"},
+                                                {"dropout", "0.2"},
+                                                {"batch_positions", "60"},
+                                                {"learning_rate", "0.01"},
+                                                {"epochs", epochs},
+                                                {"loss", loss}})
+      assignments.emplace_back(key, value);
+    return assignments;
+  }
+};
+
+class FitSequenceModel : public ::testing::TestWithParam<Case> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FitSequenceModel,
+    ::testing::Values(Case{"caser", {"ce", "bce"}, {{"window", "4"}, {"horizontal", "4"}}},
+                      Case{"gru4rec", {"ce", "bce", "bpr", "top1", "bpr-max"}, {{"hidden", "24"}}}),
+    [](const auto& test) { return std::string(test.param.kind); });
 
 /// Everybody walks the circle of items, from a place of their own.
 data::Dataset circle() {
@@ -32,13 +58,11 @@ std::vector<float> scores_of(const Retriever& model) {
   return scores;
 }
 
-TEST(FitGru4rec, LearnsWhatComesNextWithEveryLoss) {
+TEST_P(FitSequenceModel, LearnsWhatComesNextWithEveryLoss) {
   const data::Dataset dataset = circle();
-  for (const char* const loss : {"ce", "bce", "bpr", "top1", "bpr-max"}) {
-    Assignments assignments = kSmall;
-    assignments[5].second = "40";
-    assignments.push_back({"loss", loss});
-    const auto fit = fit_retriever("gru4rec", dataset, assignments, {.clock = kClock});
+  for (const char* const loss : GetParam().losses) {
+    const auto fit =
+        fit_retriever(GetParam().kind, dataset, GetParam().with("40", loss), {.clock = kClock});
     ASSERT_TRUE(fit) << fit.error().message;
     const auto ranking = evaluation::rank_held_out(
         dataset, [&](auto queries, auto scores) { return fit->model->score(queries, scores); }, {});
@@ -48,21 +72,28 @@ TEST(FitGru4rec, LearnsWhatComesNextWithEveryLoss) {
   }
 }
 
-TEST(FitGru4rec, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
+TEST_P(FitSequenceModel, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
   const data::Dataset dataset = circle();
-  const auto one = fit_retriever("gru4rec", dataset, kSmall, {.clock = kClock, .threads = 1});
-  const auto three = fit_retriever("gru4rec", dataset, kSmall, {.clock = kClock, .threads = 3});
-  const auto other = fit_retriever("gru4rec", dataset, kSmall, {.clock = kClock, .seed = 2});
+  const Assignments small = GetParam().with("6", "ce");
+  const auto fit = [&](const FitContext& context) {
+    return fit_retriever(GetParam().kind, dataset, small, context);
+  };
+  const auto one = fit({.clock = kClock, .threads = 1});
+  const auto three = fit({.clock = kClock, .threads = 3});
+  const auto other = fit({.clock = kClock, .seed = 2});
   ASSERT_TRUE(one && three && other);
   EXPECT_EQ(scores_of(*one->model), scores_of(*three->model));
   EXPECT_NE(scores_of(*one->model), scores_of(*other->model));
 }
 
-TEST(FitGru4rec, ResumesToTheSameWeights) {
+TEST_P(FitSequenceModel, ResumesToTheSameWeights) {
   const data::Dataset dataset = circle();
-  Assignments small = kSmall;  // negatives are left to chance as dropout is
-  small.push_back({"loss", "bpr-max"});
-  const auto whole = fit_retriever("gru4rec", dataset, small, {.clock = kClock});
+  // Negatives are left to chance as dropout is.
+  const Assignments small = GetParam().with("6", GetParam().losses.back());
+  const auto fit = [&](const FitContext& context) {
+    return fit_retriever(GetParam().kind, dataset, small, context);
+  };
+  const auto whole = fit({.clock = kClock});
   ASSERT_TRUE(whole);
 
   const rapport::testing::TemporaryDirectory folder;
@@ -75,11 +106,11 @@ TEST(FitGru4rec, ResumesToTheSameWeights) {
                            if (progress.epoch == 3) stop.request_stop();
                          },
                      .stop_token = stop.get_token()};
-  const auto stopped = fit_retriever("gru4rec", dataset, small, context);
+  const auto stopped = fit(context);
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
   context.stop_token = {};
-  const auto resumed = fit_retriever("gru4rec", dataset, small, context);
+  const auto resumed = fit(context);
   ASSERT_TRUE(resumed) << resumed.error().message;
   EXPECT_EQ(scores_of(*whole->model), scores_of(*resumed->model));
   EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);
