@@ -10,7 +10,7 @@ namespace rapport::retrieval {
 namespace {
 
 Windows padded(const PackedSequences& batch, std::int64_t length, bool newest_only) {
-  Windows windows{.length = length, .items = {}, .begins = {}};
+  Windows windows;
   for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
     const std::int64_t size = batch.offsets[s + 1] - batch.offsets[s];
     const std::int64_t padding =

@@ -18,9 +18,8 @@
 
 namespace rapport::retrieval {
 
-/// Sequences with so much padding in front of each that a window is `length` rows in one piece.
+/// Sequences with so much padding in front of each that a window is rows in one piece.
 struct Windows {
-  std::int64_t length = 0;
   std::vector<std::int32_t> items;   // [rows], -1: padding
   std::vector<std::int64_t> begins;  // [windows], the row of the oldest item
 
