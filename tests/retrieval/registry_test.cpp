@@ -30,6 +30,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("popularity"));
   EXPECT_TRUE(names.contains("sasrec"));
   EXPECT_TRUE(names.contains("gru4rec"));
+  EXPECT_TRUE(names.contains("caser"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
 }
@@ -54,8 +55,10 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
         Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
-        Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"ease", "lamda", "3", "lambda"},
-        Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
+        Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"caser", "window", "600", "window"},
+        Case{"caser", "heights", "100", "heights"}, Case{"caser", "loss", "hinge", "bce"},
+        Case{"ease", "lamda", "3", "lambda"}, Case{"ridge", "decay", "1.5", "decay"},
+        Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

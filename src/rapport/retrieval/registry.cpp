@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include "rapport/retrieval/bprmf.h"
+#include "rapport/retrieval/caser.h"
+#include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/gru4rec.h"
@@ -66,6 +68,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<Gru4recOptions>,
      .fit = fit_in_library<Gru4recOptions>,
      .load = Gru4rec::load},
+    {.name = "caser",
+     .summary = "convolutions over the newest items, full softmax cross-entropy",
+     .source = "Tang & Wang 2018; Xu et al. 2024",
+     .needs_libtorch = true,
+     .options = default_options<CaserOptions>,
+     .fit = fit_in_library<CaserOptions>,
+     .load = Caser::load},
     {.name = "ease",
      .summary = "weighted sum over the history, every other item's weight in closed form",
      .source = "Steck 2019",

@@ -2,6 +2,8 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/caser.h"
+#include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec.h"
@@ -26,32 +28,18 @@ struct TrainingLibrary {
 /// other fills. The number in front is for changes that move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
   std::uint64_t build = 4;
-  for (const std::size_t size : {sizeof(Gru4recOptions),
-                                 sizeof(Gru4recWeights),
-                                 sizeof(SasrecOptions),
-                                 sizeof(EaseOptions),
-                                 sizeof(RidgeOptions),
-                                 sizeof(SparseMatrix),
-                                 sizeof(TrainingOptions),
-                                 sizeof(FitContext),
-                                 sizeof(FitProgress),
-                                 sizeof(Fit),
-                                 sizeof(data::Dataset),
-                                 sizeof(SasrecBlock),
-                                 sizeof(SasrecWeights),
-                                 sizeof(SequenceModel),
-                                 sizeof(Sasrec),
-                                 sizeof(Gru4rec),
-                                 sizeof(WeightPlace),
-                                 sizeof(ItemPanels),
-                                 sizeof(PackedSequences),
-                                 sizeof(CrossEntropy),
-                                 sizeof(CrossEntropy::Batch),
-                                 sizeof(NarrowProduct),
-                                 sizeof(AttentionHead),
-                                 sizeof(AttentionGradients),
-                                 sizeof(AdamStep),
-                                 sizeof(base::OptionSet)})
+  for (const std::size_t size :
+       {sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
+        sizeof(CaserTrace),      sizeof(Windows),        sizeof(Gru4recOptions),
+        sizeof(Gru4recWeights),  sizeof(SasrecOptions),  sizeof(EaseOptions),
+        sizeof(RidgeOptions),    sizeof(SparseMatrix),   sizeof(TrainingOptions),
+        sizeof(FitContext),      sizeof(FitProgress),    sizeof(Fit),
+        sizeof(data::Dataset),   sizeof(SasrecBlock),    sizeof(SasrecWeights),
+        sizeof(SequenceModel),   sizeof(Sasrec),         sizeof(Gru4rec),
+        sizeof(Caser),           sizeof(WeightPlace),    sizeof(ItemPanels),
+        sizeof(PackedSequences), sizeof(CrossEntropy),   sizeof(CrossEntropy::Batch),
+        sizeof(NarrowProduct),   sizeof(AttentionHead),  sizeof(AttentionGradients),
+        sizeof(AdamStep),        sizeof(base::OptionSet)})
     build = build * 1'000'003 + size;
   return build;
 }();

@@ -1,12 +1,14 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
+#include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
+#include "rapport/retrieval/training/train_caser.h"
 #include "rapport/retrieval/training/train_ease.h"
 #include "rapport/retrieval/training/train_gru4rec.h"
 #include "rapport/retrieval/training/train_ridge.h"
@@ -32,6 +34,7 @@ constexpr struct {
                      const FitContext& context);
 } kTrainers[] = {
     {"gru4rec", fit_with<Gru4recOptions, train_gru4rec>},
+    {"caser", fit_with<CaserOptions, train_caser>},
     {"ease", fit_with<EaseOptions, train_ease>},
     {"ridge", fit_with<RidgeOptions, train_ridge>},
     {"sasrec", fit_with<SasrecOptions, train_sasrec>},

@@ -1,0 +1,56 @@
+#include "rapport/retrieval/caser_options.h"
+
+namespace rapport::retrieval {
+
+void CaserOptions::describe(base::OptionSet& set) {
+  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  set.add("dimension", dimension, "of item vectors", 1, 4096);
+  set.add("window", window, "newest items that are read; 0: the recipe's", 0, 512);
+  set.add("heights", heights, "horizontal filters see 1 to so many items at once; 0: the recipe's",
+          0, 512);
+  set.add("horizontal", horizontal, "horizontal filters of each height", 1, 1024);
+  set.add("vertical", vertical, "vertical filters", 1, 1024);
+  set.add("max_length", max_length, "newest items of a history that are learnt; 0: the recipe's", 0,
+          8192);
+  set.add("dropout", dropout, "share of features dropped; negative: the recipe's", -1, 0.99);
+  loss.describe(set);
+  training.describe(set);
+}
+
+Result<CaserOptions> CaserOptions::resolved(const data::Dataset& dataset) const {
+  CaserOptions options = *this;
+  TRY(options.recipe, resolved_recipe(recipe, dataset));
+  const bool dense = options.recipe == "dense";
+  if (options.window == 0) options.window = dense ? 10 : 5;
+  if (options.heights == 0) options.heights = std::min<std::int64_t>(options.window, 5);
+  if (options.max_length == 0) options.max_length = dense ? 200 : 50;
+  if (options.dropout < 0) options.dropout = 0.4;
+  TRY(options.loss, loss.resolved());
+  TrainingOptions& t = options.training;
+  if (t.learning_rate == 0) t.learning_rate = 1e-3;
+  if (t.weight_decay < 0) t.weight_decay = 0;
+  if (t.batch_positions == 0)
+    t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 9'000 : 3'000);
+  TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
+  return options;
+}
+
+CaserShape CaserOptions::shape(std::int64_t items) const {
+  return {.items = items,
+          .dimension = dimension,
+          .window = window,
+          .heights = heights,
+          .horizontal = horizontal,
+          .vertical = vertical};
+}
+
+Json CaserOptions::to_json() const {
+  Json json = {{"recipe", recipe},         {"dimension", dimension},   {"window", window},
+               {"heights", heights},       {"horizontal", horizontal}, {"vertical", vertical},
+               {"max_length", max_length}, {"dropout", dropout}};
+  loss.add_to(json);
+  training.add_to(json);
+  return json;
+}
+
+}  // namespace rapport::retrieval

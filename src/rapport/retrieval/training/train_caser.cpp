@@ -1,0 +1,64 @@
+#include "rapport/retrieval/training/train_caser.h"
+
+#include <cmath>
+
+#include "rapport/retrieval/training/caser_gradient.h"
+#include "rapport/retrieval/training/initialisation.h"
+
+namespace rapport::retrieval {
+namespace {
+
+/// The embedding Xavier-normal; filters and the layer after them uniform within 1/√in, where `in`
+/// is what they see of their input; no biases. Source: Glorot & Bengio 2010; PyTorch's layers, as
+/// in the authors' code.
+void initialise(const CaserShape& shape, const WeightPlace& place, std::span<float> values,
+                base::Random& random) {
+  const auto bound = [](std::int64_t in) { return 1 / std::sqrt(static_cast<double>(in)); };
+  if (place.name == "item_embedding") {
+    fill_xavier_normal(values, place.shape[0], place.shape[1], random);
+  } else if (place.name == "vertical.weight") {
+    fill_uniform(values, bound(shape.window), random);
+  } else if (place.name == "output.weight") {
+    fill_uniform(values, bound(place.shape[0]), random);
+  } else if (place.shape.size() == 2) {  // of the filters, lowest first; see CaserLayer
+    const std::int64_t heights = place.shape[1] / shape.horizontal;
+    const auto filters = static_cast<std::size_t>(shape.horizontal);
+    for (std::size_t i = 0; i < values.size(); i += filters) {
+      const auto above = static_cast<std::int64_t>(i / filters) % heights;
+      const std::int64_t height = shape.heights - heights + 1 + above;
+      fill_uniform(values.subspan(i, filters), bound(height * shape.dimension), random);
+    }
+  }
+}
+
+}  // namespace
+
+Result<Fit> train_caser(const data::Dataset& dataset, const CaserOptions& options,
+                        const FitContext& context) {
+  const CaserShape shape = options.shape(dataset.items());
+  const CaserWeights layout = caser_weights(shape);
+  const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
+  return train_sequence_model(
+      dataset,
+      {.kind = "caser",
+       .items = shape.items,
+       .dimension = shape.dimension,
+       .max_length = options.max_length,
+       .layout = layout,
+       .item_embedding = layout.item_embedding,
+       .initialise = [&](const WeightPlace& place, std::span<float> values,
+                         base::Random& random) { initialise(shape, place, values, random); },
+       .gradient =
+           [&] {
+             return std::make_unique<CaserGradient>(shape, options.dropout, options.loss, sampler);
+           },
+       .model =
+           [&](std::vector<float> weights) {
+             return std::make_unique<Caser>(shape, std::move(weights));
+           },
+       .training = options.training,
+       .options = options.to_json()},
+      context);
+}
+
+}  // namespace rapport::retrieval

@@ -1,0 +1,122 @@
+// What holds of every model of sequences with a hand-written gradient and a choice of losses.
+#include <gtest/gtest.h>
+
+#include "rapport/evaluation/full_ranking.h"
+#include "rapport/retrieval/registry.h"
+#include "testing/made_up_data.h"
+#include "testing/temporary_directory.h"
+
+namespace rapport::retrieval {
+namespace {
+
+const base::SystemClock kClock;
+
+struct Case {
+  const char* kind;
+  std::vector<const char*> losses;
+  Assignments small;
+
+  /// `small` and the options that all of them have.
+  Assignments with(const char* epochs, const char* loss) const {
+    Assignments assignments = small;
+    for (const auto& [key, value] : Assignments{{"dimension", "16"},
+                                                {"max_length", "10"},
+                                                {"dropout", "0.2"},
+                                                {"batch_positions", "60"},
+                                                {"learning_rate", "0.01"},
+                                                {"epochs", epochs},
+                                                {"loss", loss}})
+      assignments.emplace_back(key, value);
+    // As many as there are items and more outweigh the one that came next.
+    if (std::string_view(loss) == "gbce") assignments.emplace_back("negatives", "8");
+    return assignments;
+  }
+};
+
+class FitSequenceModel : public ::testing::TestWithParam<Case> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FitSequenceModel,
+    ::testing::Values(Case{"caser", {"ce", "bce"}, {{"window", "4"}, {"horizontal", "4"}}},
+                      Case{"gru4rec", {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"}, {{"hidden", "24"}}}),
+    [](const auto& test) { return std::string(test.param.kind); });
+
+/// Everybody walks the circle of items, from a place of their own.
+data::Dataset circle() {
+  std::vector<std::vector<data::ItemIndex>> histories;
+  for (int user = 0; user < 60; ++user) {
+    std::vector<data::ItemIndex> history;
+    for (int i = 0; i < 8; ++i) history.push_back((7 * user + i) % 20);
+    histories.push_back(std::move(history));
+  }
+  return rapport::testing::made_up_dataset(histories, 20);
+}
+
+std::vector<float> scores_of(const Retriever& model) {
+  const std::vector<data::ItemIndex> history = {3, 4, 5};
+  const Query query{.history = history};
+  std::vector<float> scores(static_cast<std::size_t>(model.items()));
+  EXPECT_TRUE(model.score({&query, 1}, scores));
+  return scores;
+}
+
+TEST_P(FitSequenceModel, LearnsWhatComesNextWithEveryLoss) {
+  const data::Dataset dataset = circle();
+  for (const char* const loss : GetParam().losses) {
+    const auto fit =
+        fit_retriever(GetParam().kind, dataset, GetParam().with("40", loss), {.clock = kClock});
+    ASSERT_TRUE(fit) << fit.error().message;
+    const auto ranking = evaluation::rank_held_out(
+        dataset, [&](auto queries, auto scores) { return fit->model->score(queries, scores); }, {});
+    ASSERT_TRUE(ranking);
+    EXPECT_GT(ranking->metrics().mean(evaluation::hit_rate_at(1)), 0.95) << loss;
+    EXPECT_GT(fit->report["validation"]["ndcg@10"].get<double>(), 0.95) << loss;
+  }
+}
+
+TEST_P(FitSequenceModel, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
+  const data::Dataset dataset = circle();
+  const Assignments small = GetParam().with("6", "ce");
+  const auto fit = [&](const FitContext& context) {
+    return fit_retriever(GetParam().kind, dataset, small, context);
+  };
+  const auto one = fit({.clock = kClock, .threads = 1});
+  const auto three = fit({.clock = kClock, .threads = 3});
+  const auto other = fit({.clock = kClock, .seed = 2});
+  ASSERT_TRUE(one && three && other);
+  EXPECT_EQ(scores_of(*one->model), scores_of(*three->model));
+  EXPECT_NE(scores_of(*one->model), scores_of(*other->model));
+}
+
+TEST_P(FitSequenceModel, ResumesToTheSameWeights) {
+  const data::Dataset dataset = circle();
+  // Negatives are left to chance as dropout is.
+  const Assignments small = GetParam().with("6", GetParam().losses.back());
+  const auto fit = [&](const FitContext& context) {
+    return fit_retriever(GetParam().kind, dataset, small, context);
+  };
+  const auto whole = fit({.clock = kClock});
+  ASSERT_TRUE(whole);
+
+  const rapport::testing::TemporaryDirectory folder;
+  std::stop_source stop;
+  FitContext context{.clock = kClock,
+                     .checkpoint = folder.path() / "checkpoint",
+                     .resume = true,
+                     .on_progress =
+                         [&](const FitProgress& progress) {
+                           if (progress.epoch == 3) stop.request_stop();
+                         },
+                     .stop_token = stop.get_token()};
+  const auto stopped = fit(context);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  context.stop_token = {};
+  const auto resumed = fit(context);
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_EQ(scores_of(*whole->model), scores_of(*resumed->model));
+  EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);
+}
+
+}  // namespace
+}  // namespace rapport::retrieval
