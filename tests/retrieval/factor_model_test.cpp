@@ -27,6 +27,7 @@ struct Kind {
 const Kind kKinds[] = {
     {"bprmf", {.items = kItems, .dimension = kDimension}},
     {"fpmc", {.items = kItems, .dimension = kDimension, .transitions = true}},
+    {"lightgcn", {.items = kItems, .dimension = kDimension, .bias = false}},
 };
 
 std::vector<float> drawn_weights(const FactorShape& shape) {

@@ -8,6 +8,7 @@
 #include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
+#include "rapport/retrieval/lightgcn.h"
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec.h"
@@ -59,6 +60,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<FpmcOptions>,
      .fit = fit_fpmc,
      .load = load_fpmc},
+    {.name = "lightgcn",
+     .summary =
+         "matrix factorisation over a graph: factors are those of neighbours, layer by layer",
+     .source = "He, Deng, Wang, Li, Zhang & Wang 2020",
+     .options = default_options<LightgcnOptions>,
+     .fit = fit_lightgcn,
+     .load = load_lightgcn},
     {.name = "gru4rec",
      .summary = "gated recurrent units over the history, full softmax cross-entropy",
      .source = "Hidasi et al. 2016; Xu et al. 2024",
