@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 const base::SystemClock kClock;
 const Assignments kSmall = {
     {"dimension", "8"}, {"epochs", "10"}, {"learning_rate", "0.1"}, {"popular_negatives", "0"}};
-constexpr const char* kKinds[] = {"bprmf", "fpmc", "lightgcn"};
+constexpr const char* kKinds[] = {"bprmf", "fpmc", "lightgcn", "ncf"};
 
 /// Users 4 k + g take eight of the ten items of group g, in an order of their own.
 data::Dataset groups() {
@@ -68,7 +68,8 @@ TEST(FitFactors, LearnsWhatSomebodyLikesWhoTookTheSame) {
     Assignments assignments;
   };
   for (const Case& c : {Case{"bprmf", {{"epochs", "60"}, {"learning_rate", "0.1"}}},
-                        Case{"lightgcn", {{"epochs", "20"}, {"learning_rate", "0.05"}}}}) {
+                        Case{"lightgcn", {{"epochs", "20"}, {"learning_rate", "0.05"}}},
+                        Case{"ncf", {{"epochs", "60"}, {"learning_rate", "0.02"}}}}) {
     Assignments assignments = c.assignments;
     assignments.insert(assignments.end(), {{"dimension", "8"}, {"popular_negatives", "0"}});
     const auto fit = fit_retriever(c.kind, dataset, assignments, {.clock = kClock});
@@ -136,7 +137,8 @@ TEST(FitFactors, SaysWhenThereIsNothingToLearnFrom) {
   for (const Case& c : {Case{"bprmf", {{0, 1}, {2}}, 3, "three interactions"},
                         Case{"fpmc", {{0, 1, 2}, {2, 1}}, 3, "four interactions"},
                         Case{"bprmf", {{0, 1, 0, 1}}, 2, "every item"},
-                        Case{"lightgcn", {{0, 1}, {2}}, 3, "three interactions"}}) {
+                        Case{"lightgcn", {{0, 1}, {2}}, 3, "three interactions"},
+                        Case{"ncf", {{0, 1}, {2}}, 3, "three interactions"}}) {
     const auto fit = fit_retriever(c.kind, rapport::testing::made_up_dataset(c.histories, c.items),
                                    {}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.kind;

@@ -31,6 +31,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("sasrec"));
   EXPECT_TRUE(names.contains("gru4rec"));
   EXPECT_TRUE(names.contains("lightgcn"));
+  EXPECT_TRUE(names.contains("ncf"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
 }
@@ -55,6 +56,7 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
         Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
         Case{"lightgcn", "layers", "0", "layers"}, Case{"lightgcn", "recipe", "wild", "dense"},
+        Case{"ncf", "hidden", "30", "multiple of 4"}, Case{"ncf", "negatives", "0", "negatives"},
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
         Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"ease", "lamda", "3", "lambda"},
         Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
