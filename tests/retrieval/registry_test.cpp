@@ -31,6 +31,8 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("sasrec"));
   EXPECT_TRUE(names.contains("gru4rec"));
   EXPECT_TRUE(names.contains("caser"));
+  EXPECT_TRUE(names.contains("lightgcn"));
+  EXPECT_TRUE(names.contains("ncf"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
 }
@@ -54,6 +56,8 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"sasrec", "recipe", "wild", "dense"}, Case{"bprmf", "recipe", "wild", "dense"},
         Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
         Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
+        Case{"lightgcn", "layers", "0", "layers"}, Case{"lightgcn", "recipe", "wild", "dense"},
+        Case{"ncf", "hidden", "30", "multiple of 4"}, Case{"ncf", "negatives", "0", "negatives"},
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
         Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"caser", "window", "600", "window"},
         Case{"caser", "heights", "100", "heights"}, Case{"caser", "loss", "hinge", "bce"},

@@ -1,6 +1,7 @@
 // Chance, injected so that tests own it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace rapport::base {
 
@@ -49,6 +51,18 @@ class SplitMix64 {
  private:
   std::uint64_t state_;
 };
+
+/// Uniform in [0, bound), of 32 random bits.
+inline std::size_t below(std::uint32_t bits, std::size_t bound) {
+  return static_cast<std::size_t>((static_cast<std::uint64_t>(bits) * bound) >> 32);
+}
+
+/// In an order of equal chances (fewer than 2^32 values).
+template <typename T>
+void shuffle(std::span<T> values, SplitMix64& random) {
+  for (std::size_t i = values.size(); i > 1; --i)
+    std::swap(values[i - 1], values[below(static_cast<std::uint32_t>(random.next() >> 32), i)]);
+}
 
 /// The same sequence for the same seed, on every platform (SplitMix64).
 class SeededRandom final : public Random {

@@ -27,6 +27,13 @@ std::span<const ItemIndex> training_history(const Dataset& dataset, UserIndex us
   return all.size() < kFewest ? all.first(0) : all.first(all.size() - 2);
 }
 
+std::vector<std::span<const ItemIndex>> training_histories(const Dataset& dataset) {
+  std::vector<std::span<const ItemIndex>> histories;
+  for (UserIndex user = 0; user < dataset.users(); ++user)
+    histories.push_back(training_history(dataset, user));
+  return histories;
+}
+
 std::optional<HeldOut> held_out(const Dataset& dataset, UserIndex user, Split split) {
   const auto all = dataset.history(user);
   if (all.size() < kFewest) return std::nullopt;

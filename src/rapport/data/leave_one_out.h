@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "rapport/base/result.h"
 #include "rapport/data/dataset.h"
@@ -23,6 +24,8 @@ struct HeldOut {
 
 /// What a model may learn from: all but the last two; empty for users with fewer than three.
 std::span<const ItemIndex> training_history(const Dataset& dataset, UserIndex user);
+/// [users]
+std::vector<std::span<const ItemIndex>> training_histories(const Dataset& dataset);
 /// nullopt for users with fewer than three items: they have nothing to learn from or to test.
 std::optional<HeldOut> held_out(const Dataset& dataset, UserIndex user, Split split);
 

@@ -20,14 +20,14 @@ Result<BprmfOptions> BprmfOptions::resolved(const data::Dataset& dataset) const 
   return BprmfOptions{std::move(options)};
 }
 
-Result<Fit> fit_bprmf(std::string_view, const data::Dataset& dataset,
+Result<Fit> fit_bprmf(std::string_view kind, const data::Dataset& dataset,
                       const Assignments& assignments, const FitContext& context) {
   TRY(const BprmfOptions options, read_options<BprmfOptions>(dataset, assignments));
-  return train_pairwise(dataset, options, /*transitions=*/false, context);
+  return train_pairwise(kind, dataset, options, /*transitions=*/false, context);
 }
 
 Result<std::unique_ptr<Retriever>> load_bprmf(const Json& options, const base::Safetensors& file) {
-  return FactorModel::load(options, file, /*transitions=*/false);
+  return FactorModel::load("bprmf", {.transitions = false}, options, file);
 }
 
 }  // namespace rapport::retrieval

@@ -20,14 +20,14 @@ Result<FpmcOptions> FpmcOptions::resolved(const data::Dataset& dataset) const {
   return FpmcOptions{std::move(options)};
 }
 
-Result<Fit> fit_fpmc(std::string_view, const data::Dataset& dataset, const Assignments& assignments,
-                     const FitContext& context) {
+Result<Fit> fit_fpmc(std::string_view kind, const data::Dataset& dataset,
+                     const Assignments& assignments, const FitContext& context) {
   TRY(const FpmcOptions options, read_options<FpmcOptions>(dataset, assignments));
-  return train_pairwise(dataset, options, /*transitions=*/true, context);
+  return train_pairwise(kind, dataset, options, /*transitions=*/true, context);
 }
 
 Result<std::unique_ptr<Retriever>> load_fpmc(const Json& options, const base::Safetensors& file) {
-  return FactorModel::load(options, file, /*transitions=*/true);
+  return FactorModel::load("fpmc", {.transitions = true}, options, file);
 }
 
 }  // namespace rapport::retrieval

@@ -16,10 +16,7 @@ void PairwiseOptions::describe(base::OptionSet& set) {
           "share of negatives drawn as often as they are taken, the rest uniformly; negative: the "
           "recipe's",
           -1, 1);
-  set.add("epochs", loop.epochs, "at most so many passes over the data", 1, 100'000);
-  set.add("patience", loop.patience, "epochs without a better validation NDCG@10 before it ends", 1,
-          100'000);
-  set.add("evaluate_every", loop.evaluate_every, "epochs from one validation to the next", 1, 1000);
+  loop.describe(set);
 }
 
 Result<PairwiseOptions> PairwiseOptions::resolved(const data::Dataset& dataset,
@@ -36,15 +33,14 @@ Result<PairwiseOptions> PairwiseOptions::resolved(const data::Dataset& dataset,
 }
 
 Json PairwiseOptions::to_json() const {
-  return {{"recipe", recipe},
-          {"dimension", dimension},
-          {"learning_rate", learning_rate},
-          {"learning_rate_decay", learning_rate_decay},
-          {"regularisation", regularisation},
-          {"popular_negatives", popular_negatives},
-          {"epochs", loop.epochs},
-          {"patience", loop.patience},
-          {"evaluate_every", loop.evaluate_every}};
+  Json json = {{"recipe", recipe},
+               {"dimension", dimension},
+               {"learning_rate", learning_rate},
+               {"learning_rate_decay", learning_rate_decay},
+               {"regularisation", regularisation},
+               {"popular_negatives", popular_negatives}};
+  loop.add_to(json);
+  return json;
 }
 
 }  // namespace rapport::retrieval

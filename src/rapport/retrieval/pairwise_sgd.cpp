@@ -20,17 +20,6 @@ constexpr std::int64_t kSmallestBlock = 16;
 /// still gets one 29 times in 30.
 constexpr int kDraws = 32;
 
-/// Uniform in [0, bound), of 32 random bits.
-RAPPORT_INLINE std::size_t below(std::uint32_t bits, std::size_t bound) {
-  return static_cast<std::size_t>((static_cast<std::uint64_t>(bits) * bound) >> 32);
-}
-
-template <typename T>
-void shuffle(std::span<T> values, base::SplitMix64& random) {
-  for (std::size_t i = values.size(); i > 1; --i)
-    std::swap(values[i - 1], values[below(static_cast<std::uint32_t>(random.next() >> 32), i)]);
-}
-
 /// query · (positive - negative).
 RAPPORT_INLINE float difference(const float* query, const float* positive, const float* negative,
                                 std::int64_t dimension) {
@@ -95,9 +84,9 @@ RAPPORT_VECTORISED std::int64_t run(const Cell& cell, const PairwiseFactors& fac
     for (int draw = 0; draw < kDraws; ++draw) {
       const std::uint64_t bits = random.next();
       const auto place = static_cast<std::uint32_t>(bits);
-      const data::ItemIndex negative = (bits >> 32) < popular
-                                           ? cell.examples[below(place, cell.examples.size())].item
-                                           : cell.block[below(place, cell.block.size())];
+      const data::ItemIndex negative =
+          (bits >> 32) < popular ? cell.examples[base::below(place, cell.examples.size())].item
+                                 : cell.block[base::below(place, cell.block.size())];
       if (cell.known.contains(example.user, negative)) continue;
       loss += static_cast<double>(step(factors, example, negative, rates));
       ++steps;
@@ -115,7 +104,7 @@ RAPPORT_VECTORISED float pairwise_step(const PairwiseFactors& factors,
   return step(factors, example, negative, rates);
 }
 
-KnownItems::KnownItems(std::span<const std::span<const data::ItemIndex>> histories) {
+KnownItems::KnownItems(Histories histories) {
   for (const auto history : histories) {
     items_.insert(items_.end(), history.begin(), history.end());
     std::ranges::sort(items_.begin() + offsets_.back(), items_.end());
@@ -132,7 +121,7 @@ void PairwiseSgd::Split::draw(std::int64_t count, std::int64_t blocks, base::Spl
   order.resize(static_cast<std::size_t>(count));
   block.resize(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
-  shuffle<std::int32_t>(order, random);
+  base::shuffle<std::int32_t>(order, random);
   begins.clear();
   for (std::int64_t i = 0; i <= blocks; ++i) begins.push_back(count * i / blocks);
   for (std::size_t i = 0; i < static_cast<std::size_t>(blocks); ++i) {
@@ -179,7 +168,7 @@ PairwiseSgd::Sum PairwiseSgd::run_cell(std::size_t cell, const PairwiseFactors& 
   if (examples.empty()) return {};
   base::SplitMix64 random(key + cell);
   random = base::SplitMix64(random.next());  // so that no two cells read one sequence
-  shuffle(examples, random);
+  base::shuffle(examples, random);
   const std::size_t block = item_split_.block[static_cast<std::size_t>(examples.front().item)];
   const auto begin = static_cast<std::size_t>(item_split_.begins[block]);
   const auto end = static_cast<std::size_t>(item_split_.begins[block + 1]);

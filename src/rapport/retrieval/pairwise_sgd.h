@@ -50,10 +50,12 @@ struct PairwiseRates {
 float pairwise_step(const PairwiseFactors& factors, const PairwiseExample& example,
                     data::ItemIndex negative, const PairwiseRates& rates);
 
+using Histories = std::span<const std::span<const data::ItemIndex>>;  // [users]
+
 /// What each user has taken, to draw no negatives from.
 class KnownItems {
  public:
-  explicit KnownItems(std::span<const std::span<const data::ItemIndex>> histories);
+  explicit KnownItems(Histories histories);
   bool contains(data::UserIndex user, data::ItemIndex item) const;
 
  private:

@@ -8,9 +8,10 @@
 
 namespace rapport::retrieval {
 
-/// A FactorModel. Errors: kInvalidArgument for a data set with nothing to learn from (param:
-/// "data"); kInternal when memory does not suffice; those of TrainingLoop::run.
-Result<Fit> train_pairwise(const data::Dataset& dataset, const PairwiseOptions& options,
-                           bool transitions, const FitContext& context);
+/// A FactorModel of this kind of the registry. Errors: kInvalidArgument for a data set with nothing
+/// to learn from (param: "data"); those of train_weights.
+Result<Fit> train_pairwise(std::string_view kind, const data::Dataset& dataset,
+                           const PairwiseOptions& options, bool transitions,
+                           const FitContext& context);
 
 }  // namespace rapport::retrieval

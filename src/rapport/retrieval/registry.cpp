@@ -10,6 +10,9 @@
 #include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
+#include "rapport/retrieval/lightgcn.h"
+#include "rapport/retrieval/ncf.h"
+#include "rapport/retrieval/ncf_trainer.h"
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec.h"
@@ -61,6 +64,19 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<FpmcOptions>,
      .fit = fit_fpmc,
      .load = load_fpmc},
+    {.name = "lightgcn",
+     .summary =
+         "matrix factorisation over a graph: factors are those of neighbours, layer by layer",
+     .source = "He, Deng, Wang, Li, Zhang & Wang 2020",
+     .options = default_options<LightgcnOptions>,
+     .fit = fit_lightgcn,
+     .load = load_lightgcn},
+    {.name = "ncf",
+     .summary = "matrix factorisation beside a multilayer perceptron, both over user and item",
+     .source = "He, Liao, Zhang, Nie, Hu & Chua 2017",
+     .options = default_options<NcfOptions>,
+     .fit = fit_ncf,
+     .load = Ncf::load},
     {.name = "gru4rec",
      .summary = "gated recurrent units over the history, full softmax cross-entropy",
      .source = "Hidasi et al. 2016; Xu et al. 2024",

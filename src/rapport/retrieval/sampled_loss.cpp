@@ -10,15 +10,6 @@
 namespace rapport::retrieval {
 namespace {
 
-RAPPORT_INLINE float sigmoid(float x) {
-  return 1 / (1 + exponential(-x));
-}
-
-/// log(1 + e^x), for any x.
-RAPPORT_INLINE float softplus(float x) {
-  return std::max(x, 0.0f) + std::log(1 + exponential(-std::abs(x)));
-}
-
 /// `weight` is that of what came next: 1, or β of gbce.
 RAPPORT_VECTORISED float bce(SampledRow& row, float weight) {
   float loss = weight * softplus(-row.own);

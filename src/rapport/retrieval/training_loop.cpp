@@ -15,6 +15,19 @@ constexpr const char* kLoop = "loop";
 
 }  // namespace
 
+void LoopOptions::describe(base::OptionSet& set) {
+  set.add("epochs", epochs, "at most so many passes over the data", 1, 100'000);
+  set.add("patience", patience, "epochs without a better validation NDCG@10 before it ends", 1,
+          100'000);
+  set.add("evaluate_every", evaluate_every, "epochs from one validation to the next", 1, 1000);
+}
+
+void LoopOptions::add_to(Json& json) const {
+  json["epochs"] = epochs;
+  json["patience"] = patience;
+  json["evaluate_every"] = evaluate_every;
+}
+
 TrainingLoop::TrainingLoop(LoopOptions options, LoopHooks hooks)
     : options_(options), hooks_(std::move(hooks)) {}
 

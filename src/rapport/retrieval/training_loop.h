@@ -20,6 +20,10 @@ struct LoopOptions {
   std::int64_t epochs = 200;        // at most
   std::int64_t patience = 20;       // epochs without a better validation before it ends
   std::int64_t evaluate_every = 1;  // epochs
+
+  void describe(base::OptionSet& set);
+  /// Into the flat JSON object of a model's options.
+  void add_to(Json& json) const;
 };
 
 struct LoopHooks {

@@ -1,7 +1,9 @@
 // What loops over floats need to become vector instructions, for the .cpp files of this folder.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 // One copy of a loop for each family of processors, chosen at start. Sanitizers cannot run before
@@ -36,6 +38,15 @@ RAPPORT_INLINE float exponential(float x) {
   p = p * r + 1.0f;
   p = p * r + 1.0f;
   return p * std::bit_cast<float>((n + 127) << 23);
+}
+
+RAPPORT_INLINE float sigmoid(float x) {
+  return 1 / (1 + exponential(-x));
+}
+
+/// log(1 + e^x), for any x.
+RAPPORT_INLINE float softplus(float x) {
+  return std::max(x, 0.0f) + std::log(1 + exponential(-std::abs(x)));
 }
 
 }  // namespace rapport::retrieval

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "rapport/retrieval/initialisation.h"
 #include "rapport/retrieval/training/gru4rec_gradient.h"
-#include "rapport/retrieval/training/initialisation.h"
 
 namespace rapport::retrieval {
 namespace {

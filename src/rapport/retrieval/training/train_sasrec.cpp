@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "rapport/retrieval/training/initialisation.h"
+#include "rapport/retrieval/initialisation.h"
 #include "rapport/retrieval/training/sasrec_gradient.h"
 
 namespace rapport::retrieval {

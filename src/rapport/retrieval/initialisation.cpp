@@ -1,4 +1,4 @@
-#include "rapport/retrieval/training/initialisation.h"
+#include "rapport/retrieval/initialisation.h"
 
 #include <cmath>
 #include <numbers>
