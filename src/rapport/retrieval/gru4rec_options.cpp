@@ -1,5 +1,7 @@
 #include "rapport/retrieval/gru4rec_options.h"
 
+#include <fmt/format.h>
+
 namespace rapport::retrieval {
 
 void Gru4recOptions::describe(base::OptionSet& set) {
@@ -10,6 +12,7 @@ void Gru4recOptions::describe(base::OptionSet& set) {
   set.add("max_length", max_length, "newest items that are read; 0: the recipe's", 0, 8192);
   set.add("dropout", dropout, "share of activations dropped; negative: the recipe's", -1, 0.99);
   loss.describe(set);
+  text.describe(set);
   training.describe(set);
 }
 
@@ -20,11 +23,17 @@ Result<Gru4recOptions> Gru4recOptions::resolved(const data::Dataset& dataset) co
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
   if (options.dropout < 0) options.dropout = 0.3;
   TRY(options.loss, loss.resolved());
+  if (text.text && options.loss.sampled())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("text is read with loss=ce only, not with {}: leave one of them out",
+                            loss.loss),
+                "text");
   TrainingOptions& t = options.training;
   if (t.learning_rate == 0) t.learning_rate = dense ? 2e-3 : 1e-3;
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 9'000 : 3'000);
+  TRY_VOID(text.check(dataset));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }
@@ -41,6 +50,7 @@ Json Gru4recOptions::to_json() const {
   Json json = {{"recipe", recipe}, {"dimension", dimension},   {"hidden", hidden},
                {"layers", layers}, {"max_length", max_length}, {"dropout", dropout}};
   loss.add_to(json);
+  text.add_to(json);
   training.add_to(json);
   return json;
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "rapport/retrieval/sasrec.h"
+#include "rapport/retrieval/text_options.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
@@ -21,6 +22,7 @@ struct SasrecOptions {
   std::int64_t heads = 1;
   std::int64_t max_length = 0;  // 200 dense, 50 sparse
   double dropout = -1;          // 0.1 dense, 0.6 sparse
+  TextOptions text;
   /// With 0 and -1: learning_rate 1e-3 dense, 5e-4 sparse; weight_decay 1e-6 and 1e-8;
   /// batch_positions 13,000 and 3,000 (the recipes' 128 and 512 users), less on small data sets.
   TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};

@@ -15,12 +15,14 @@
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
+#include "rapport/retrieval/training/text_gate.h"
 
 namespace rapport::retrieval {
 
 class SasrecGradient final : public BatchGradient {
  public:
-  SasrecGradient(const SasrecShape& shape, double dropout);
+  /// `text` outlives it; null where none is read.
+  SasrecGradient(const SasrecShape& shape, double dropout, const ItemText* text = nullptr);
 
   double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
              float scale, std::uint64_t key, std::span<float> gradients) override;
@@ -30,6 +32,7 @@ class SasrecGradient final : public BatchGradient {
   SasrecWeights layout_;
   float dropout_;
   CrossEntropy loss_;
+  std::optional<TextGate> text_;
 };
 
 }  // namespace rapport::retrieval

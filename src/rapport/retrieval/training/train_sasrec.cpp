@@ -31,6 +31,7 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
                          const FitContext& context) {
   const SasrecShape shape = options.shape(dataset.items());
   const SasrecWeights layout = sasrec_weights(shape);
+  TRY(const auto text, read_item_text(dataset, options.text, context.threads));
   return train_sequence_model(
       dataset,
       {.kind = "sasrec",
@@ -43,11 +44,13 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
            [&](const WeightPlace& place, std::span<float> values, base::Random& random) {
              initialise(place, values, shape.dimension, random);
            },
-       .gradient = [&] { return std::make_unique<SasrecGradient>(shape, options.dropout); },
+       .gradient =
+           [&] { return std::make_unique<SasrecGradient>(shape, options.dropout, text.get()); },
        .model =
-           [&](std::vector<float> weights) {
-             return std::make_unique<Sasrec>(shape, std::move(weights));
+           [&](std::vector<float> weights, std::optional<TextScores> scores) {
+             return std::make_unique<Sasrec>(shape, std::move(weights), std::move(scores));
            },
+       .text = text.get(),
        .training = options.training,
        .options = options.to_json()},
       context);
