@@ -9,9 +9,18 @@
 
 namespace rapport::testing {
 
-data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
-                              std::int64_t items, std::vector<float> weights,
-                              std::vector<data::Person> people) {
+namespace {
+
+std::vector<data::Item> numbered_items(std::int64_t count) {
+  std::vector<data::Item> items(static_cast<std::size_t>(count));
+  for (std::size_t item = 0; item < items.size(); ++item)
+    items[item].id = fmt::format("item {}", item);
+  return items;
+}
+
+data::Dataset dataset_of(const std::vector<std::vector<data::ItemIndex>>& histories,
+                         std::vector<data::Item> catalogue, std::vector<float> weights,
+                         std::vector<data::Person> people) {
   data::DatasetParts parts;
   parts.name = "made up";
   parts.offsets = {0};
@@ -20,9 +29,6 @@ data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& h
     parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
   }
   parts.weights = std::move(weights);
-  std::vector<data::Item> catalogue(static_cast<std::size_t>(items));
-  for (std::size_t item = 0; item < catalogue.size(); ++item)
-    catalogue[item].id = fmt::format("item {}", item);
   people.resize(histories.size());
   for (std::size_t user = 0; user < people.size(); ++user)
     people[user].id = fmt::format("user {}", user);
@@ -30,6 +36,21 @@ data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& h
   parts.catalogue = data::Catalogue::create(std::move(catalogue)).value();
   parts.people = data::People::create(std::move(people)).value();
   return data::Dataset::create(std::move(parts)).value();
+}
+
+}  // namespace
+
+data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
+                              std::int64_t items, std::vector<float> weights,
+                              std::vector<data::Person> people) {
+  return dataset_of(histories, numbered_items(items), std::move(weights), std::move(people));
+}
+
+data::Dataset titled_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
+                             const std::vector<std::string>& titles) {
+  std::vector<data::Item> items = numbered_items(static_cast<std::int64_t>(titles.size()));
+  for (std::size_t item = 0; item < items.size(); ++item) items[item].title = titles[item];
+  return dataset_of(histories, std::move(items), {}, {});
 }
 
 data::Dataset random_dataset(std::int64_t users, std::int64_t items, std::uint64_t seed) {

@@ -1,6 +1,7 @@
 // Data sets and scorers whose ranks can be worked out by hand.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "rapport/data/dataset.h"
@@ -12,6 +13,10 @@ namespace rapport::testing {
 data::Dataset made_up_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
                               std::int64_t items, std::vector<float> weights = {},
                               std::vector<data::Person> people = {});
+
+/// The same of items with these titles.
+data::Dataset titled_dataset(const std::vector<std::vector<data::ItemIndex>>& histories,
+                             const std::vector<std::string>& titles);
 
 /// Histories of 0 to 30 distinct items (0 to `items` where those are fewer) for this many users,
 /// the same for the same seed.

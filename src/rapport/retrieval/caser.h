@@ -60,7 +60,7 @@ class Caser final : public SequenceModel {
 
  private:
   Caser(const CaserShape& shape, CaserWeights layout, std::vector<float> weights);
-  Json do_options() const override { return shape_.to_json(); }
+  Json do_shape() const override { return shape_.to_json(); }
   void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
 
   CaserShape shape_;

@@ -37,6 +37,27 @@ RAPPORT_VECTORISED void exponentiate(float* logits, std::int64_t rows, const flo
   }
 }
 
+/// Σ of values[k] times the number of item items[k], which panels of `stride` floats hold from
+/// `first` on.
+RAPPORT_VECTORISED float dot_in_panels(const float* first, std::size_t stride,
+                                       std::span<const std::int32_t> items, const float* values) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    const auto item = static_cast<std::size_t>(items[k]);
+    sum += first[item / kPanel * stride + item % kPanel] * values[k];
+  }
+  return sum;
+}
+
+/// The value of `item` among those of ascending `items`, 0 when it is none of them.
+float value_of(std::int32_t item, std::span<const std::int32_t> items,
+               std::span<const float> values) {
+  const auto found = std::ranges::lower_bound(items, item);
+  if (found == items.end() || *found != item) return 0;
+  return values[static_cast<std::size_t>(found - items.begin())];
+}
+
 }  // namespace
 
 CrossEntropy::CrossEntropy(std::int64_t items, std::int64_t width) : items_(items), width_(width) {
@@ -62,20 +83,58 @@ double CrossEntropy::add(const Batch& batch) {
     chunk.hidden += begin * width;
     chunk.targets += begin;
     chunk.hidden_gradient += begin * width;
+    const std::int64_t terms = begin * batch.kernel.terms;
+    chunk.kernel.contexts += terms;
+    chunk.kernel.weights += terms;
+    chunk.kernel.weight_gradient += terms;
     loss += add_chunk(chunk);
   }
   return loss;
 }
 
+void CrossEntropy::write_kernel_logits(const KernelLogits& kernel, std::int64_t rows) {
+  const std::int64_t stride = rows * kPanel;  // from panel to panel
+  std::fill_n(logits_.data(), (items_ + kPanel - 1) / kPanel * stride, 0.0f);
+  for (std::int64_t i = 0; i < rows * kernel.terms; ++i) {
+    const std::int32_t context = kernel.contexts[i];
+    if (context < 0) continue;
+    float* const first = logits_.data() + i / kernel.terms * kPanel;
+    const float weight = kernel.weights[i];
+    const auto items = kernel.kernel->row_indices(context);
+    const auto values = kernel.kernel->row_values(context);
+    for (std::size_t k = 0; k < items.size(); ++k)
+      first[items[k] / kPanel * stride + items[k] % kPanel] += weight * values[k];
+  }
+}
+
+/// Of one row, whose exponentials times `factor` are its shares times `scale`.
+void CrossEntropy::write_kernel_gradient(const KernelLogits& kernel, std::int64_t rows,
+                                         std::int64_t row, std::int32_t target, float factor,
+                                         float scale) {
+  for (std::int64_t i = row * kernel.terms; i < (row + 1) * kernel.terms; ++i) {
+    kernel.weight_gradient[i] = 0;
+    const std::int32_t context = kernel.contexts[i];
+    if (context < 0) continue;
+    const auto items = kernel.kernel->row_indices(context);
+    const auto values = kernel.kernel->row_values(context);
+    const float expected =
+        dot_in_panels(logits_.data() + row * kPanel, static_cast<std::size_t>(rows * kPanel), items,
+                      values.data());
+    kernel.weight_gradient[i] = factor * expected - scale * value_of(target, items, values);
+  }
+}
+
 double CrossEntropy::add_chunk(const Batch& batch) {
-  const auto& [embedding, panels, rows, hidden, targets, scale, hidden_gradient,
-               embedding_gradient] = batch;
+  const auto& [embedding, panels, rows, hidden, targets, scale, hidden_gradient, embedding_gradient,
+               kernel] = batch;
   const std::int64_t width = panels.width();
   const auto logits_of = [&, n = rows](std::int64_t panel) {
     return logits_.data() + panel * n * kPanel;
   };
   const auto lanes_of = [&](std::int64_t row) { return lanes_.data() + row * kLanes; };
 
+  const bool has_kernel = kernel.kernel != nullptr;
+  if (has_kernel) write_kernel_logits(kernel, rows);
   std::fill_n(lanes_.data(), rows * kLanes, kNone);
   for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
     float* const logits = logits_of(panel);
@@ -84,7 +143,8 @@ double CrossEntropy::add_chunk(const Batch& batch) {
                      .k = width,
                      .row_stride = width,
                      .stride_b = kPanel,
-                     .stride_c = kPanel},
+                     .stride_c = kPanel,
+                     .add = has_kernel},
                     hidden, panels.panel(panel), logits);
     for (std::int64_t i = panels.items_of(panel); i < kPanel; ++i) {
       for (std::int64_t row = 0; row < rows; ++row) logits[row * kPanel + i] = kNone;
@@ -120,6 +180,7 @@ double CrossEntropy::add_chunk(const Batch& batch) {
     for (std::int64_t i = 0; i < kLanes; ++i) sum += lanes_of(row)[i];
     loss += static_cast<double>(std::log(sum));
     const float factor = scale / sum;
+    if (has_kernel) write_kernel_gradient(kernel, rows, row, targets[row], factor, scale);
     const float* const target = embedding + targets[row] * width;
     for (std::int64_t i = 0; i < width; ++i) {
       float& gradient = hidden_gradient[row * width + i];

@@ -68,12 +68,14 @@ GruLayer gru4rec_layer(const Gru4recShape& shape, const Gru4recWeights& layout, 
           .recurrent_bias = weights + layer.recurrent_bias};
 }
 
-Gru4rec::Gru4rec(const Gru4recShape& shape, std::vector<float> weights)
-    : Gru4rec(shape, gru4rec_weights(shape), std::move(weights)) {}
+Gru4rec::Gru4rec(const Gru4recShape& shape, std::vector<float> weights,
+                 std::optional<TextScores> text)
+    : Gru4rec(shape, gru4rec_weights(shape), std::move(weights), std::move(text)) {}
 
-Gru4rec::Gru4rec(const Gru4recShape& shape, Gru4recWeights layout, std::vector<float> weights)
+Gru4rec::Gru4rec(const Gru4recShape& shape, Gru4recWeights layout, std::vector<float> weights,
+                 std::optional<TextScores> text)
     : SequenceModel(shape.items, shape.dimension, shape.max_length, layout, layout.item_embedding,
-                    std::move(weights)),
+                    std::move(weights), std::move(text)),
       shape_(shape),
       layout_(std::move(layout)) {}
 
@@ -81,7 +83,9 @@ Result<std::unique_ptr<Retriever>> Gru4rec::load(const Json& options,
                                                  const base::Safetensors& file) {
   TRY(const Gru4recShape shape, Gru4recShape::from_json(options));
   TRY(std::vector<float> weights, gru4rec_weights(shape).read(file));
-  return std::make_unique<Gru4rec>(shape, std::move(weights));
+  TRY(std::optional<TextScores> text,
+      TextScores::read(options, file, shape.items, shape.dimension));
+  return std::make_unique<Gru4rec>(shape, std::move(weights), std::move(text));
 }
 
 void Gru4rec::do_encode(const PackedSequences& batch, std::span<float> hidden) const {

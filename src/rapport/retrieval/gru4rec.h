@@ -54,7 +54,8 @@ GruLayer gru4rec_layer(const Gru4recShape& shape, const Gru4recWeights& layout, 
 class Gru4rec final : public SequenceModel {
  public:
   /// `weights` has gru4rec_weights(shape).total floats.
-  Gru4rec(const Gru4recShape& shape, std::vector<float> weights);
+  Gru4rec(const Gru4recShape& shape, std::vector<float> weights,
+          std::optional<TextScores> text = std::nullopt);
 
   std::string_view kind() const override { return "gru4rec"; }
   const Gru4recShape& shape() const { return shape_; }
@@ -64,8 +65,9 @@ class Gru4rec final : public SequenceModel {
                                                  const base::Safetensors& file);
 
  private:
-  Gru4rec(const Gru4recShape& shape, Gru4recWeights layout, std::vector<float> weights);
-  Json do_options() const override { return shape_.to_json(); }
+  Gru4rec(const Gru4recShape& shape, Gru4recWeights layout, std::vector<float> weights,
+          std::optional<TextScores> text);
+  Json do_shape() const override { return shape_.to_json(); }
   void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
 
   Gru4recShape shape_;

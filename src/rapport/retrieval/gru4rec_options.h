@@ -6,6 +6,7 @@
 
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/next_item_loss.h"
+#include "rapport/retrieval/text_options.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
@@ -23,6 +24,7 @@ struct Gru4recOptions {
   std::int64_t max_length = 0;  // 200 dense, 50 sparse
   double dropout = -1;          // 0.3
   NextItemLossOptions loss;
+  TextOptions text;
   /// With 0 and -1: learning_rate 2e-3 dense, 1e-3 sparse; weight_decay 0; batch_positions 9,000
   /// and 3,000, less on small data sets.
   TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};

@@ -70,12 +70,13 @@ SasrecWeights sasrec_weights(const SasrecShape& shape) {
   return weights;
 }
 
-Sasrec::Sasrec(const SasrecShape& shape, std::vector<float> weights)
-    : Sasrec(shape, sasrec_weights(shape), std::move(weights)) {}
+Sasrec::Sasrec(const SasrecShape& shape, std::vector<float> weights, std::optional<TextScores> text)
+    : Sasrec(shape, sasrec_weights(shape), std::move(weights), std::move(text)) {}
 
-Sasrec::Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights)
+Sasrec::Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights,
+               std::optional<TextScores> text)
     : SequenceModel(shape.items, shape.dimension, shape.max_length, layout, layout.item_embedding,
-                    std::move(weights)),
+                    std::move(weights), std::move(text)),
       shape_(shape),
       layout_(std::move(layout)) {}
 
@@ -83,7 +84,9 @@ Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
                                                 const base::Safetensors& file) {
   TRY(const SasrecShape shape, SasrecShape::from_json(options));
   TRY(std::vector<float> weights, sasrec_weights(shape).read(file));
-  return std::make_unique<Sasrec>(shape, std::move(weights));
+  TRY(std::optional<TextScores> text,
+      TextScores::read(options, file, shape.items, shape.dimension));
+  return std::make_unique<Sasrec>(shape, std::move(weights), std::move(text));
 }
 
 /// The last block and what follows it are computed for each sequence's newest position only:

@@ -59,7 +59,8 @@ inline constexpr float kSasrecNormEpsilon = 1e-8f;
 class Sasrec final : public SequenceModel {
  public:
   /// `weights` has sasrec_weights(shape).total floats.
-  Sasrec(const SasrecShape& shape, std::vector<float> weights);
+  Sasrec(const SasrecShape& shape, std::vector<float> weights,
+         std::optional<TextScores> text = std::nullopt);
 
   std::string_view kind() const override { return "sasrec"; }
   const SasrecShape& shape() const { return shape_; }
@@ -69,8 +70,9 @@ class Sasrec final : public SequenceModel {
                                                  const base::Safetensors& file);
 
  private:
-  Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights);
-  Json do_options() const override { return shape_.to_json(); }
+  Sasrec(const SasrecShape& shape, SasrecWeights layout, std::vector<float> weights,
+         std::optional<TextScores> text);
+  Json do_shape() const override { return shape_.to_json(); }
   void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
 
   SasrecShape shape_;

@@ -10,6 +10,7 @@ void SasrecOptions::describe(base::OptionSet& set) {
   set.add("max_length", max_length, "newest items that are read; 0: the recipe's", 0, 8192);
   set.add("dropout", dropout, "share of activations dropped; negative: the recipe's", -1, 0.99);
   loss.describe(set);
+  text.describe(set);
   training.describe(set);
 }
 
@@ -25,6 +26,7 @@ Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) cons
   if (t.weight_decay < 0) t.weight_decay = dense ? 1e-6 : 1e-8;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 13'000 : 3'000);
+  TRY_VOID(text.check(dataset, options.loss));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }
@@ -41,6 +43,7 @@ Json SasrecOptions::to_json() const {
   Json json = {{"recipe", recipe}, {"dimension", dimension},   {"blocks", blocks},
                {"heads", heads},   {"max_length", max_length}, {"dropout", dropout}};
   loss.add_to(json);
+  text.add_to(json);
   training.add_to(json);
   return json;
 }

@@ -6,6 +6,7 @@
 
 #include "rapport/retrieval/next_item_loss.h"
 #include "rapport/retrieval/sasrec.h"
+#include "rapport/retrieval/text_options.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
@@ -23,6 +24,7 @@ struct SasrecOptions {
   std::int64_t max_length = 0;  // 200 dense, 50 sparse
   double dropout = -1;          // 0.1 dense, 0.6 sparse
   NextItemLossOptions loss;
+  TextOptions text;
   /// With 0 and -1: learning_rate 1e-3 dense, 5e-4 sparse; weight_decay 1e-6 and 1e-8;
   /// batch_positions 13,000 and 3,000 (the recipes' 128 and 512 users), less on small data sets.
   TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};

@@ -24,21 +24,28 @@ void PackedSequences::add(std::span<const data::ItemIndex> sequence, std::int64_
 }
 
 SequenceModel::SequenceModel(std::int64_t items, std::int64_t dimension, std::int64_t max_length,
-                             const WeightLayout& layout, std::int64_t item_embedding,
-                             std::vector<float> weights)
+                             WeightLayout layout, std::int64_t item_embedding,
+                             std::vector<float> weights, std::optional<TextScores> text)
     : Retriever(items),
       max_length_(max_length),
       item_embedding_(item_embedding),
-      places_(layout.places),
+      layout_(std::move(layout)),
       weights_(std::move(weights)),
+      text_(std::move(text)),
       panels_(items, dimension) {
-  assert(weights_.size() == static_cast<std::size_t>(layout.total));
+  assert(weights_.size() == static_cast<std::size_t>(layout_.total));
   panels_.fill(at(item_embedding), 0, panels_.count());
 }
 
 void SequenceModel::do_save(base::SafetensorsWriter& writer) const {
-  for (const WeightPlace& place : places_)
-    writer.add(place.name, place.shape, {at(place.offset), static_cast<std::size_t>(place.size)});
+  layout_.save(weights_, writer);
+  if (text_) text_->save(writer);
+}
+
+Json SequenceModel::do_options() const {
+  Json options = do_shape();
+  if (text_) options["text"] = text_->to_json();
+  return options;
 }
 
 void SequenceModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
@@ -46,9 +53,11 @@ void SequenceModel::do_score(std::span<const Query> queries, std::span<float> sc
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
   panels_.score(hidden.data(), static_cast<std::int64_t>(queries.size()), scores.data());
+  if (text_) text_->add(queries, hidden.data(), scores);
 }
 
 Result<void> SequenceModel::do_index_items() {
+  if (text_) return {};  // the scores are more than products
   // What it is tuned with: histories of one item each, spread over the catalogue.
   std::vector<data::ItemIndex> newest;
   for (std::int64_t i = 0; i < kTuningQueries; ++i)

@@ -1,15 +1,17 @@
 // What models of sequences have in common: a history becomes one vector, and its products with the
-// item embedding are the scores.
+// item embedding are the scores; where text is read, it adds to them (text_scores.h).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "rapport/retrieval/item_index.h"
 #include "rapport/retrieval/item_panels.h"
 #include "rapport/retrieval/retriever.h"
+#include "rapport/retrieval/text_scores.h"
 #include "rapport/retrieval/weight_layout.h"
 
 namespace rapport::retrieval {
@@ -40,8 +42,8 @@ class SequenceModel : public Retriever {
   /// `weights` has layout.total floats; the item embedding [items × dimension] begins at
   /// `item_embedding`. Reads the newest `max_length` items of a history.
   SequenceModel(std::int64_t items, std::int64_t dimension, std::int64_t max_length,
-                const WeightLayout& layout, std::int64_t item_embedding,
-                std::vector<float> weights);
+                WeightLayout layout, std::int64_t item_embedding, std::vector<float> weights,
+                std::optional<TextScores> text = std::nullopt);
 
   const float* at(std::int64_t offset) const { return weights_.data() + offset; }
 
@@ -49,16 +51,19 @@ class SequenceModel : public Retriever {
   /// hidden [sequences × dimension], zero when called; what it leaves of an empty sequence is
   /// overwritten with zeros.
   virtual void do_encode(const PackedSequences& batch, std::span<float> hidden) const = 0;
+  virtual Json do_shape() const = 0;
   void do_score(std::span<const Query> queries, std::span<float> scores) const final;
   Result<void> do_index_items() final;
   bool do_is_indexed() const final { return index_ != nullptr; }
   void do_search(const Query& query, std::int64_t k, std::vector<ScoredItem>& best) const final;
+  Json do_options() const final;
   void do_save(base::SafetensorsWriter& writer) const final;
 
   std::int64_t max_length_;
   std::int64_t item_embedding_;
-  std::vector<WeightPlace> places_;
+  WeightLayout layout_;
   std::vector<float> weights_;
+  std::optional<TextScores> text_;
   ItemPanels panels_;  // of the item embedding, which `weights_` holds too, for looking items up
   std::unique_ptr<ItemIndex> index_;
 };

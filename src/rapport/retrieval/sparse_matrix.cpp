@@ -29,6 +29,14 @@ std::span<const float> SparseMatrix::row_values(std::int64_t row) const {
   return part(values, offsets[i], offsets[i + 1]);
 }
 
+void SparseMatrix::append(const SparseMatrix& other) {
+  const std::int64_t before = offsets.back();
+  indices.insert(indices.end(), other.indices.begin(), other.indices.end());
+  values.insert(values.end(), other.values.begin(), other.values.end());
+  for (std::size_t i = 1; i < other.offsets.size(); ++i)
+    offsets.push_back(before + other.offsets[i]);
+}
+
 SparseMatrix SparseMatrix::transposed() const {
   SparseMatrix result{.columns = rows()};
   result.offsets.assign(static_cast<std::size_t>(columns) + 1, 0);

@@ -28,6 +28,8 @@ struct SparseMatrix {
   std::span<const float> row_values(std::int64_t row) const;
   /// What was appended to indices and values since the last call is a row.
   void end_row() { offsets.push_back(static_cast<std::int64_t>(indices.size())); }
+  /// Puts the rows of `other`, which has the same columns, behind its own.
+  void append(const SparseMatrix& other);
   /// The entries of each row of the result are in the order of this one's rows.
   SparseMatrix transposed() const;
 

@@ -32,7 +32,7 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
        {sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
         sizeof(CaserTrace),      sizeof(Windows),        sizeof(Gru4recOptions),
         sizeof(Gru4recWeights),  sizeof(SasrecOptions),  sizeof(EaseOptions),
-        sizeof(RidgeOptions),    sizeof(SparseMatrix),   sizeof(TrainingOptions),
+        sizeof(RidgeOptions),    sizeof(SparseMatrix), sizeof(TextOptions), sizeof(TextScores), sizeof(KernelLogits), sizeof(TrainingOptions),
         sizeof(FitContext),      sizeof(FitProgress),    sizeof(Fit),
         sizeof(data::Dataset),   sizeof(SasrecBlock),    sizeof(SasrecWeights),
         sizeof(SequenceModel),   sizeof(Sasrec),         sizeof(Gru4rec),

@@ -22,4 +22,11 @@ Result<std::vector<float>> WeightLayout::read(const base::Safetensors& file) con
   return weights;
 }
 
+void WeightLayout::save(std::span<const float> weights, base::SafetensorsWriter& writer) const {
+  for (const WeightPlace& place : places)
+    writer.add(place.name, place.shape,
+               weights.subspan(static_cast<std::size_t>(place.offset),
+                               static_cast<std::size_t>(place.size)));
+}
+
 }  // namespace rapport::retrieval

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct WeightLayout {
   std::int64_t add(std::string name, std::vector<std::int64_t> shape);
   /// The flat array of a model directory's tensors. Errors: those of read_weights.
   Result<std::vector<float>> read(const base::Safetensors& file) const;
+  /// `weights` [total] outlive the writer.
+  void save(std::span<const float> weights, base::SafetensorsWriter& writer) const;
 };
 
 }  // namespace rapport::retrieval

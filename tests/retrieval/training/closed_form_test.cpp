@@ -244,24 +244,15 @@ TEST(FitEase, CountsAnItemThatAUserTookTwiceOnce) {
 /// Titles of two words out of ten, so that many share some.
 data::Dataset with_titles(std::int64_t users, std::int64_t items, std::uint64_t seed) {
   const data::Dataset plain = rapport::testing::random_dataset(users, items, seed);
-  data::DatasetParts parts;
-  parts.name = "with titles";
-  parts.offsets = {0};
+  std::vector<std::vector<data::ItemIndex>> histories;
   for (data::UserIndex user = 0; user < users; ++user) {
     const auto history = plain.history(user);
-    parts.sequence.insert(parts.sequence.end(), history.begin(), history.end());
-    parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
+    histories.emplace_back(history.begin(), history.end());
   }
-  std::vector<data::Item> catalogue;
+  std::vector<std::string> titles;
   for (std::int64_t i = 0; i < items; ++i)
-    catalogue.push_back({.id = "item " + std::to_string(i),
-                         .title = "w" + std::to_string(i * i % 7) + " v" + std::to_string(i % 3)});
-  std::vector<data::Person> people;
-  for (std::int64_t user = 0; user < users; ++user)
-    people.push_back({.id = "user " + std::to_string(user)});
-  parts.catalogue = data::Catalogue::create(std::move(catalogue)).value();
-  parts.people = data::People::create(std::move(people)).value();
-  return data::Dataset::create(std::move(parts)).value();
+    titles.push_back("w" + std::to_string(i * i % 7) + " v" + std::to_string(i % 3));
+  return rapport::testing::titled_dataset(histories, titles);
 }
 
 /// B = (SᵀS + αK + λI)⁻¹ (SᵀY + α(K − diag K)), with every matrix written out.

@@ -118,11 +118,7 @@ Result<SparseMatrix> keep_largest(std::span<const float> weights, std::int64_t i
   });
   SparseMatrix kept{.columns = items};
   for (SparseMatrix& part : parts) {
-    const std::int64_t before = kept.offsets.back();
-    kept.indices.insert(kept.indices.end(), part.indices.begin(), part.indices.end());
-    kept.values.insert(kept.values.end(), part.values.begin(), part.values.end());
-    for (std::size_t i = 1; i < part.offsets.size(); ++i)
-      kept.offsets.push_back(before + part.offsets[i]);
+    kept.append(part);
     part = {};
   }
   return kept;

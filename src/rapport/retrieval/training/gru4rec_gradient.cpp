@@ -19,12 +19,14 @@ float* grown(std::vector<float>& values, std::int64_t size) {
 
 Gru4recGradient::Gru4recGradient(const Gru4recShape& shape, double dropout,
                                  const NextItemLossOptions& loss,
-                                 const std::optional<ItemSampler>& sampler)
+                                 const std::optional<ItemSampler>& sampler, const ItemText* text)
     : shape_(shape),
       layout_(gru4rec_weights(shape)),
       dropout_(static_cast<float>(dropout)),
       loss_(loss, sampler, shape.items, shape.dimension),
-      layers_(layout_.layers.size()) {}
+      layers_(layout_.layers.size()) {
+  if (text != nullptr) text_.emplace(*text, shape.dimension, layout_.total);
+}
 
 double Gru4recGradient::add(const TrainingBatch& batch, std::span<const float> weights,
                             const ItemPanels& panels, float scale, std::uint64_t key,
@@ -69,6 +71,8 @@ double Gru4recGradient::add(const TrainingBatch& batch, std::span<const float> w
   float* const encoded_gradient = grown(encoded_gradient_, rows * d);
   linear_forward(output, read, weights.data() + layout_.output_weight,
                  weights.data() + layout_.output_bias, encoded);
+  KernelLogits kernel;
+  if (text_) kernel = text_->forward(batch.sequences, order.positions(), encoded, weights.data());
   const double loss = loss_.add({.embedding = items,
                                  .panels = panels,
                                  .rows = rows,
@@ -76,8 +80,10 @@ double Gru4recGradient::add(const TrainingBatch& batch, std::span<const float> w
                                  .targets = targets_.data(),
                                  .scale = scale,
                                  .hidden_gradient = encoded_gradient,
-                                 .embedding_gradient = gradients.data() + layout_.item_embedding},
+                                 .embedding_gradient = gradients.data() + layout_.item_embedding,
+                                 .kernel = kernel},
                                 keys.next());
+  if (text_) text_->backward(encoded, weights.data(), encoded_gradient, gradients.data());
 
   float* gradient = grown(gradient_, rows * std::max(d, h));
   linear_backward(output, read, weights.data() + layout_.output_weight, encoded_gradient,

@@ -13,15 +13,16 @@
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/next_item_loss.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
+#include "rapport/retrieval/training/text_gate.h"
 
 namespace rapport::retrieval {
 
 class Gru4recGradient final : public BatchGradient {
  public:
   /// `dropout` is that of the item vectors and of each layer's states. `loss` is resolved;
-  /// `sampler` is its own and outlives this.
+  /// `sampler` is its own and outlives this, as does `text`; null where none is read.
   Gru4recGradient(const Gru4recShape& shape, double dropout, const NextItemLossOptions& loss,
-                  const std::optional<ItemSampler>& sampler);
+                  const std::optional<ItemSampler>& sampler, const ItemText* text = nullptr);
 
   double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
              float scale, std::uint64_t key, std::span<float> gradients) override;
@@ -37,6 +38,7 @@ class Gru4recGradient final : public BatchGradient {
   Gru4recWeights layout_;
   float dropout_;
   NextItemLoss loss_;
+  std::optional<TextGate> text_;
   // Memory that a batch takes, kept for the next one.
   std::vector<Layer> layers_;
   std::vector<float> read_;  // [rows × the larger], the last layer's states, dropped

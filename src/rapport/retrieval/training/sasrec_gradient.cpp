@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/training/autograd.h"
@@ -58,11 +59,13 @@ class Keys {
 
 SasrecGradient::SasrecGradient(const SasrecShape& shape, double dropout,
                                const NextItemLossOptions& loss,
-                               const std::optional<ItemSampler>& sampler)
+                               const std::optional<ItemSampler>& sampler, const ItemText* text)
     : shape_(shape),
       layout_(sasrec_weights(shape)),
       dropout_(static_cast<float>(dropout)),
-      loss_(loss, sampler, shape.items, shape.dimension) {}
+      loss_(loss, sampler, shape.items, shape.dimension) {
+  if (text != nullptr) text_.emplace(*text, shape.dimension, layout_.total);
+}
 
 double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> weights,
                            const ItemPanels& panels, float scale, std::uint64_t key,
@@ -116,6 +119,12 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
   h = norm(h, layout_.final_norm_weight, layout_.final_norm_bias);
 
   const Tensor hidden_gradient = torch::empty({size, d});
+  KernelLogits kernel;
+  if (text_) {
+    std::vector<std::int64_t> in_order(static_cast<std::size_t>(size));
+    std::iota(in_order.begin(), in_order.end(), 0);
+    kernel = text_->forward(batch.sequences, in_order, h.data_ptr<float>(), weights.data());
+  }
   const double loss = loss_.add({.embedding = items,
                                  .panels = panels,
                                  .rows = size,
@@ -123,8 +132,12 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
                                  .targets = batch.targets.data(),
                                  .scale = scale,
                                  .hidden_gradient = hidden_gradient.data_ptr<float>(),
-                                 .embedding_gradient = gradients.data() + layout_.item_embedding},
+                                 .embedding_gradient = gradients.data() + layout_.item_embedding,
+                                 .kernel = kernel},
                                 keys.next());
+  if (text_)
+    text_->backward(h.data_ptr<float>(), weights.data(), hidden_gradient.data_ptr<float>(),
+                    gradients.data());
   h.backward(hidden_gradient);
 
   const float* const g = embedded.grad().data_ptr<float>();

@@ -16,14 +16,16 @@
 #include "rapport/retrieval/next_item_loss.h"
 #include "rapport/retrieval/sasrec.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
+#include "rapport/retrieval/training/text_gate.h"
 
 namespace rapport::retrieval {
 
 class SasrecGradient final : public BatchGradient {
  public:
-  /// `loss` is resolved; `sampler` is its own and outlives this.
+  /// `loss` is resolved; `sampler` is its own and outlives this, as `text` does, which is null where
+  /// none is read.
   SasrecGradient(const SasrecShape& shape, double dropout, const NextItemLossOptions& loss,
-                 const std::optional<ItemSampler>& sampler);
+                 const std::optional<ItemSampler>& sampler, const ItemText* text = nullptr);
 
   double add(const TrainingBatch& batch, std::span<const float> weights, const ItemPanels& panels,
              float scale, std::uint64_t key, std::span<float> gradients) override;
@@ -33,6 +35,7 @@ class SasrecGradient final : public BatchGradient {
   SasrecWeights layout_;
   float dropout_;
   NextItemLoss loss_;
+  std::optional<TextGate> text_;
 };
 
 }  // namespace rapport::retrieval

@@ -12,7 +12,7 @@
 #include "rapport/base/in_parallel.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
-#include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/training/sequence_parameters.h"
 #include "rapport/retrieval/training_loop.h"
 
 namespace rapport::retrieval {
@@ -36,22 +36,11 @@ class Trainer {
                      ? static_cast<std::size_t>(context.threads)
                      : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
         pool_("train", threads_, 4 * std::max(threads_, kShards)),
-        panels_(task.items, task.dimension) {
+        parameters_(task, context.seed, pool_, threads_) {
     at::set_num_threads(1);  // ours work on shards; theirs would wait for each other in every layer
-    weights_.resize(static_cast<std::size_t>(task.layout.total));
-    base::SeededRandom random(static_cast<std::uint64_t>(context.seed));
-    for (const WeightPlace& place : task.layout.places) {
-      task.initialise(place,
-                      std::span(weights_).subspan(static_cast<std::size_t>(place.offset),
-                                                  static_cast<std::size_t>(place.size)),
-                      random);
-    }
-    best_ = weights_;
-    first_moment_.resize(weights_.size());
-    second_moment_.resize(weights_.size());
     for (std::size_t i = 0; i < kShards; ++i) {
       shards_.push_back({task.gradient(), {}, 0});
-      shards_.back().gradients.resize(weights_.size());
+      shards_.back().gradients.resize(parameters_.read().size());
     }
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
       auto sequence = data::training_history(dataset, user);
@@ -63,7 +52,7 @@ class Trainer {
   }
 
   bool has_work() const { return positions_ > 0; }
-  std::vector<float> best() const { return best_; }
+  SequenceParameters& parameters() { return parameters_; }
 
   Result<double> run_epoch(std::int64_t epoch) {
     base::SeededRandom random(static_cast<std::uint64_t>(context_.seed) * 1'000'003 +
@@ -91,7 +80,7 @@ class Trainer {
   }
 
   Result<double> validate() {
-    const std::unique_ptr<Retriever> model = task_.model(weights_);
+    const std::unique_ptr<Retriever> model = parameters_.model();
     TRY(const auto ranking,
         evaluation::rank_held_out(
             dataset_,
@@ -102,38 +91,11 @@ class Trainer {
     return ranking.metrics().mean(evaluation::ndcg_at(10));
   }
 
-  void keep_best() { best_ = weights_; }
-
-  void save(base::SafetensorsWriter& writer) const {
-    const auto size = static_cast<std::int64_t>(weights_.size());
-    writer.add("weights", {size}, weights_);
-    writer.add("best", {size}, best_);
-    writer.add("first_moment", {size}, first_moment_);
-    writer.add("second_moment", {size}, second_moment_);
-    const std::string steps = std::to_string(steps_);
-    writer.add_bytes("steps", "U8", {static_cast<std::int64_t>(steps.size())}, steps);
-  }
-
-  Result<void> load(const base::Safetensors& file) {
-    const std::vector<std::int64_t> shape{static_cast<std::int64_t>(weights_.size())};
-    TRY(auto weights, file.read_floats("weights", shape));
-    TRY(auto best, file.read_floats("best", shape));
-    TRY(auto first_moment, file.read_floats("first_moment", shape));
-    TRY(auto second_moment, file.read_floats("second_moment", shape));
-    TRY(const std::string steps, file.read_text("steps"));
-    weights_ = std::move(weights);
-    best_ = std::move(best);
-    first_moment_ = std::move(first_moment);
-    second_moment_ = std::move(second_moment);
-    steps_ = std::strtoll(steps.c_str(), nullptr, 10);
-    return {};
-  }
-
  private:
   using Sequence = std::span<const data::ItemIndex>;
   struct Shard {
     std::unique_ptr<BatchGradient> gradient;
-    std::vector<float> gradients;  // [weights]
+    std::vector<float> gradients;  // [weights that are read]
     double loss;
   };
 
@@ -149,31 +111,16 @@ class Trainer {
   double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
     const std::vector<TrainingBatch> parts = split(sequences, positions);
     const float scale = 1 / static_cast<float>(positions);
-    base::in_parallel(pool_, threads_, [&](std::size_t i) {
-      const auto share = [&](std::size_t part) {
-        return panels_.count() * static_cast<std::int64_t>(part) /
-               static_cast<std::int64_t>(threads_);
-      };
-      panels_.fill(weights_.data() + task_.item_embedding, share(i), share(i + 1));
-    });
+    parameters_.refresh();
     base::in_parallel(pool_, kShards, [&](std::size_t i) {
       Shard& shard = shards_[i];
       std::ranges::fill(shard.gradients, 0.0f);
-      shard.loss =
-          shard.gradient->add(parts[i], weights_, panels_, scale, key + i, shard.gradients);
+      shard.loss = shard.gradient->add(parts[i], parameters_.read(), parameters_.panels(), scale,
+                                       key + i, shard.gradients);
     });
-    ++steps_;
-    const AdamStep adam_step{.learning_rate = static_cast<float>(task_.training.learning_rate),
-                             .weight_decay = static_cast<float>(task_.training.weight_decay),
-                             .step = steps_};
-    base::in_parallel(pool_, threads_, [&](std::size_t i) {
-      const std::size_t begin = weights_.size() * i / threads_;
-      const std::size_t end = weights_.size() * (i + 1) / threads_;
-      std::vector<const float*> gradients;
-      for (const Shard& shard : shards_) gradients.push_back(shard.gradients.data() + begin);
-      adam(adam_step, static_cast<std::int64_t>(end - begin), gradients, weights_.data() + begin,
-           first_moment_.data() + begin, second_moment_.data() + begin);
-    });
+    std::vector<const float*> gradients;
+    for (const Shard& shard : shards_) gradients.push_back(shard.gradients.data());
+    parameters_.step(gradients);
     double loss = 0;
     for (const Shard& shard : shards_) loss += shard.loss;
     return loss;
@@ -200,9 +147,7 @@ class Trainer {
   base::ThreadPool pool_;
   std::vector<Sequence> sequences_, order_;
   std::int64_t positions_ = 0;  // predicted in an epoch
-  std::vector<float> weights_, best_, first_moment_, second_moment_;
-  std::int64_t steps_ = 0;
-  ItemPanels panels_;
+  SequenceParameters parameters_;
   std::vector<Shard> shards_;
 };
 
@@ -222,22 +167,23 @@ Result<Fit> train(const data::Dataset& dataset, const SequenceTask& task,
                             dataset.name()),
                 "data");
 
+  SequenceParameters& parameters = trainer.parameters();
   TrainingLoop loop({.epochs = task.training.epochs,
                      .patience = task.training.patience,
                      .evaluate_every = task.training.evaluate_every},
                     {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
                      .validate = [&] { return trainer.validate(); },
-                     .keep_best = [&] { trainer.keep_best(); },
-                     .save_state = [&](base::SafetensorsWriter& w) { trainer.save(w); },
-                     .load_state = [&](const base::Safetensors& f) { return trainer.load(f); }});
+                     .keep_best = [&] { parameters.keep_best(); },
+                     .save_state = [&](base::SafetensorsWriter& w) { parameters.save(w); },
+                     .load_state = [&](const base::Safetensors& f) { return parameters.load(f); }});
   Fit fit;
   TRY(fit.report, loop.run(context, {{"algorithm", kAlgorithm},
                                      {"kind", task.kind},
                                      {"options", task.options},
                                      {"seed", context.seed},
                                      {"data", dataset.checksum()},
-                                     {"weights", names_and_shapes(task.layout)}}));
-  fit.model = task.model(trainer.best());
+                                     {"weights", names_and_shapes(parameters.layout())}}));
+  fit.model = parameters.best_model();
   fit.seed = context.seed;
   fit.options = task.options;
   return fit;

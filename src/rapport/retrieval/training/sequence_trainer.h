@@ -12,6 +12,7 @@
 #include "rapport/base/random.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sequence_model.h"
+#include "rapport/retrieval/training/item_text.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
@@ -49,7 +50,10 @@ struct SequenceTask {
   std::function<void(const WeightPlace& place, std::span<float> values, base::Random& random)>
       initialise;
   std::function<std::unique_ptr<BatchGradient>()> gradient;
-  std::function<std::unique_ptr<Retriever>(std::vector<float> weights)> model;
+  std::function<std::unique_ptr<Retriever>(std::vector<float> weights,
+                                           std::optional<TextScores> text)>
+      model;
+  const ItemText* text = nullptr;  // null where none is read
   TrainingOptions training;
   Json options = Json::object();  // all in effect
 };

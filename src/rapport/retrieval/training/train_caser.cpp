@@ -53,7 +53,7 @@ Result<Fit> train_caser(const data::Dataset& dataset, const CaserOptions& option
              return std::make_unique<CaserGradient>(shape, options.dropout, options.loss, sampler);
            },
        .model =
-           [&](std::vector<float> weights) {
+           [&](std::vector<float> weights, const std::optional<TextScores>&) {
              return std::make_unique<Caser>(shape, std::move(weights));
            },
        .training = options.training,

@@ -31,6 +31,7 @@ Result<Fit> train_gru4rec(const data::Dataset& dataset, const Gru4recOptions& op
   const Gru4recShape shape = options.shape(dataset.items());
   const Gru4recWeights layout = gru4rec_weights(shape);
   const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
+  TRY(const auto text, read_item_text(dataset, options.text, context.threads));
   return train_sequence_model(
       dataset,
       {.kind = "gru4rec",
@@ -43,13 +44,14 @@ Result<Fit> train_gru4rec(const data::Dataset& dataset, const Gru4recOptions& op
                          base::Random& random) { initialise(place, values, shape.hidden, random); },
        .gradient =
            [&] {
-             return std::make_unique<Gru4recGradient>(shape, options.dropout, options.loss,
-                                                      sampler);
+             return std::make_unique<Gru4recGradient>(shape, options.dropout, options.loss, sampler,
+                                                      text.get());
            },
        .model =
-           [&](std::vector<float> weights) {
-             return std::make_unique<Gru4rec>(shape, std::move(weights));
+           [&](std::vector<float> weights, std::optional<TextScores> scores) {
+             return std::make_unique<Gru4rec>(shape, std::move(weights), std::move(scores));
            },
+       .text = text.get(),
        .training = options.training,
        .options = options.to_json()},
       context);

@@ -32,6 +32,7 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
   const SasrecShape shape = options.shape(dataset.items());
   const SasrecWeights layout = sasrec_weights(shape);
   const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
+  TRY(const auto text, read_item_text(dataset, options.text, context.threads));
   return train_sequence_model(
       dataset,
       {.kind = "sasrec",
@@ -46,12 +47,14 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
            },
        .gradient =
            [&] {
-             return std::make_unique<SasrecGradient>(shape, options.dropout, options.loss, sampler);
+             return std::make_unique<SasrecGradient>(shape, options.dropout, options.loss, sampler,
+                                                     text.get());
            },
        .model =
-           [&](std::vector<float> weights) {
-             return std::make_unique<Sasrec>(shape, std::move(weights));
+           [&](std::vector<float> weights, std::optional<TextScores> scores) {
+             return std::make_unique<Sasrec>(shape, std::move(weights), std::move(scores));
            },
+       .text = text.get(),
        .training = options.training,
        .options = options.to_json()},
       context);

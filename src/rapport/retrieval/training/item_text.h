@@ -1,0 +1,34 @@
+// What training reads of the items' text: features that item vectors share, and the kernel.
+//
+//   TRY(const auto text, read_item_text(dataset, options, threads));
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "rapport/data/dataset.h"
+#include "rapport/retrieval/sparse_matrix.h"
+#include "rapport/retrieval/text_options.h"
+
+namespace rapport::retrieval {
+
+struct ItemText {
+  SparseMatrix features;                       // [items × tokens]
+  SparseMatrix by_token;                       // transposed
+  std::shared_ptr<const SparseMatrix> kernel;  // [items × items], the largest of features·featuresᵀ
+  std::int64_t items_read = 0;
+
+  std::int64_t tokens() const { return features.columns; }
+};
+
+/// Null when `options` have no text. The same for any number of threads. Errors: kInvalidArgument
+/// when no token is within its bounds.
+Result<std::unique_ptr<const ItemText>> read_item_text(const data::Dataset& dataset,
+                                                       const TextOptions& options,
+                                                       std::int64_t threads);
+
+/// Rows [begin, end) of out [a.rows × width] += a · b, b [a.columns × width].
+void add_sparse_product(const SparseMatrix& a, std::int64_t begin, std::int64_t end, const float* b,
+                        std::int64_t width, float* out);
+
+}  // namespace rapport::retrieval
