@@ -24,7 +24,7 @@ Result<LightgcnOptions> LightgcnOptions::resolved(const data::Dataset& dataset) 
   LightgcnOptions options = *this;
   TRY(options.recipe, resolved_recipe(recipe, dataset));
   const bool dense = options.recipe == "dense";
-  if (options.learning_rate == 0) options.learning_rate = dense ? 0.05 : 0.01;
+  if (options.learning_rate == 0) options.learning_rate = dense ? 0.05 : 0.02;
   if (options.regularisation < 0) options.regularisation = dense ? 1e-4 : 1e-3;
   if (options.batch == 0) options.batch = dense ? 32'768 : 8'192;
   return options;

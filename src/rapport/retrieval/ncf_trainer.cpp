@@ -11,8 +11,8 @@
 namespace rapport::retrieval {
 namespace {
 
-/// Embeddings normal, of a deviation as in the paper; matrices Xavier-normal (Glorot & Bengio
-/// 2010), the output's rows as columns of one; no biases.
+/// Embeddings normal, of the paper's deviation; matrices Xavier-normal (Glorot & Bengio 2010), the
+/// output's as ones of a single column; no biases.
 void initialise(const WeightPlace& place, std::span<float> values, base::Random& random) {
   if (place.name.ends_with("bias")) return;
   if (place.name.starts_with("output."))
