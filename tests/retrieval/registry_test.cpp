@@ -50,19 +50,28 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
   struct Case {
     const char *model, *key, *value, *says;
   };
-  for (const Case& c :
-       {Case{"popularity", "epochs", "3", "epochs"}, Case{"sasrec", "droput", "0.1", "dropout"},
-        Case{"sasrec", "dropout", "1.5", "dropout"}, Case{"sasrec", "heads", "5", "divisor"},
-        Case{"sasrec", "recipe", "wild", "dense"}, Case{"bprmf", "recipe", "wild", "dense"},
-        Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
-        Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
-        Case{"lightgcn", "layers", "0", "layers"}, Case{"lightgcn", "recipe", "wild", "dense"},
-        Case{"ncf", "hidden", "30", "multiple of 4"}, Case{"ncf", "negatives", "0", "negatives"},
-        Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
-        Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"caser", "window", "600", "window"},
-        Case{"caser", "heights", "100", "heights"}, Case{"caser", "loss", "hinge", "bce"},
-        Case{"ease", "lamda", "3", "lambda"}, Case{"ridge", "decay", "1.5", "decay"},
-        Case{"ridge", "window", "0", "window"}}) {
+  for (const Case& c : {Case{"popularity", "epochs", "3", "epochs"},
+                        Case{"sasrec", "droput", "0.1", "dropout"},
+                        Case{"sasrec", "dropout", "1.5", "dropout"},
+                        Case{"sasrec", "heads", "5", "divisor"},
+                        Case{"sasrec", "recipe", "wild", "dense"},
+                        Case{"bprmf", "recipe", "wild", "dense"},
+                        Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
+                        Case{"fpmc", "dimension", "0", "dimension"},
+                        Case{"fpmc", "dropout", "0.1", "dropout"},
+                        Case{"lightgcn", "layers", "0", "layers"},
+                        Case{"lightgcn", "recipe", "wild", "dense"},
+                        Case{"ncf", "hidden", "30", "multiple of 4"},
+                        Case{"ncf", "negatives", "0", "negatives"},
+                        Case{"gru4rec", "hidden", "0", "hidden"},
+                        Case{"gru4rec", "recipe", "wild", "dense"},
+                        Case{"gru4rec", "loss", "hinge", "bpr-max"},
+                        Case{"caser", "window", "600", "window"},
+                        Case{"caser", "heights", "100", "heights"},
+                        Case{"caser", "loss", "hinge", "bce"},
+                        Case{"ease", "lamda", "3", "lambda"},
+                        Case{"ridge", "decay", "1.5", "decay"},
+                        Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

@@ -38,7 +38,9 @@ class FitSequenceModel : public ::testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(
     Kinds, FitSequenceModel,
     ::testing::Values(Case{"caser", {"ce", "bce"}, {{"window", "4"}, {"horizontal", "4"}}},
-                      Case{"gru4rec", {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"}, {{"hidden", "24"}}}),
+                      Case{"gru4rec",
+                           {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"},
+                           {{"hidden", "24"}}}),
     [](const auto& test) { return std::string(test.param.kind); });
 
 /// Everybody walks the circle of items, from a place of their own.

@@ -22,8 +22,8 @@ namespace rapport::retrieval {
 
 class SasrecGradient final : public BatchGradient {
  public:
-  /// `loss` is resolved; `sampler` is its own and outlives this, as `text` does, which is null where
-  /// none is read.
+  /// `loss` is resolved; `sampler` is its own and outlives this, as `text` does, which is null
+  /// where none is read.
   SasrecGradient(const SasrecShape& shape, double dropout, const NextItemLossOptions& loss,
                  const std::optional<ItemSampler>& sampler, const ItemText* text = nullptr);
 

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "rapport/retrieval/training/caser_gradient.h"
-#include "rapport/retrieval/training/initialisation.h"
+#include "rapport/retrieval/initialisation.h"
 
 namespace rapport::retrieval {
 namespace {
