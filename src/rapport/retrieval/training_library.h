@@ -2,12 +2,15 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/bert4rec_encoder.h"
+#include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/packed_attention.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
@@ -25,8 +28,12 @@ struct TrainingLibrary {
 /// Changes when a size of what passes between the two does, or of what one of them makes and the
 /// other fills. The number in front is for changes that move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
-  std::uint64_t build = 4;
-  for (const std::size_t size : {sizeof(Gru4recOptions),
+  std::uint64_t build = 5;
+  for (const std::size_t size : {sizeof(Bert4recOptions),
+                                 sizeof(Bert4recWeights),
+                                 sizeof(Bert4recEncoder),
+                                 sizeof(Bert4rec),
+                                 sizeof(Gru4recOptions),
                                  sizeof(Gru4recWeights),
                                  sizeof(SasrecOptions),
                                  sizeof(EaseOptions),
@@ -48,8 +55,8 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
                                  sizeof(CrossEntropy),
                                  sizeof(CrossEntropy::Batch),
                                  sizeof(NarrowProduct),
-                                 sizeof(AttentionHead),
-                                 sizeof(AttentionGradients),
+                                 sizeof(PackedAttention),
+                                 sizeof(PackedAttentionGradients),
                                  sizeof(AdamStep),
                                  sizeof(base::OptionSet)})
     build = build * 1'000'003 + size;

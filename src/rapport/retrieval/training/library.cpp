@@ -1,12 +1,14 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
+#include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
+#include "rapport/retrieval/training/train_bert4rec.h"
 #include "rapport/retrieval/training/train_ease.h"
 #include "rapport/retrieval/training/train_gru4rec.h"
 #include "rapport/retrieval/training/train_ridge.h"
@@ -31,6 +33,7 @@ constexpr struct {
   Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
                      const FitContext& context);
 } kTrainers[] = {
+    {"bert4rec", fit_with<Bert4recOptions, train_bert4rec>},
     {"gru4rec", fit_with<Gru4recOptions, train_gru4rec>},
     {"ease", fit_with<EaseOptions, train_ease>},
     {"ridge", fit_with<RidgeOptions, train_ridge>},
