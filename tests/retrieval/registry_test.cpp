@@ -30,6 +30,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("popularity"));
   EXPECT_TRUE(names.contains("sasrec"));
   EXPECT_TRUE(names.contains("gru4rec"));
+  EXPECT_TRUE(names.contains("bert4rec"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
 }
@@ -54,7 +55,10 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"bprmf", "popular_negatives", "1.1", "popular_negatives"},
         Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
-        Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"ease", "lamda", "3", "lambda"},
+        Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"bert4rec", "heads", "5", "divisor"},
+        Case{"bert4rec", "recipe", "wild", "dense"},
+        Case{"bert4rec", "mask_share", "1", "mask_share"},
+        Case{"bert4rec", "max_length", "1", "max_length"}, Case{"ease", "lamda", "3", "lambda"},
         Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;

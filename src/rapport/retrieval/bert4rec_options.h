@@ -9,7 +9,8 @@
 
 namespace rapport::retrieval {
 
-/// Zero or a negative number stands for what `resolved` takes from the recipe.
+/// Zero or a negative number stands for what `resolved` takes from the recipe. The shares of
+/// masked items are the source's; the rest has not been chosen on validation yet.
 struct Bert4recOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.
@@ -19,13 +20,14 @@ struct Bert4recOptions {
   std::int64_t heads = 4;
   std::int64_t inner = 256;
   std::int64_t max_length = 0;  // 200 dense, 50 sparse
-  double dropout = -1;
-  /// Share of a sequence's items that are masked, (0, 1); 0: the recipe's.
+  double dropout = -1;          // 0.1 dense, 0.3 sparse
+  /// Share of a sequence's items that are masked, (0, 1); 0: 0.2 dense, 0.5 sparse.
   double mask_share = 0;
   /// Share of the sequences that are masked as inference masks: one item, the last, with nothing
-  /// behind it; negative: the recipe's.
+  /// behind it; negative: 0.1.
   double last_share = -1;
-  /// `batch_positions` counts items read, masked ones among them.
+  /// With 0 and -1: learning_rate 1e-3; weight_decay 0; batch_positions, which counts items read,
+  /// masked ones among them, 4,000 dense and 3,000 sparse, less on small data sets.
   TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};
 
   void describe(base::OptionSet& set);
