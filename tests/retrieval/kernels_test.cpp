@@ -36,6 +36,50 @@ RC_GTEST_PROP(Largest, IsTheMaximum, ()) {
             *std::max_element(values.begin(), values.end()));
 }
 
+TEST(Gelu, IsTheNormalShareOfItsInputToThreeTenThousandths) {
+  for (float x = -9; x < 9; x += 0.037f) {
+    float y = 0;
+    gelu(1, &x, &y);
+    EXPECT_NEAR(y, x * 0.5 * std::erfc(-static_cast<double>(x) / std::sqrt(2.0)), 5e-4) << x;
+  }
+}
+
+/// Against differences of layer_norm itself.
+TEST(LayerNorm, HasTheGradientOfWhatItComputes) {
+  constexpr std::size_t kRows = 3, kWidth = 20;
+  std::vector<float> x(kRows * kWidth), weight(kWidth), bias(kWidth), slope(x.size());
+  const auto fill = [](std::vector<float>& values, double seed) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(std::sin(seed + 1.7 * static_cast<double>(i)));
+  };
+  fill(x, 1);
+  fill(weight, 2);
+  fill(bias, 3);
+  fill(slope, 4);
+  std::vector<float> x_gradient(x.size()), weight_gradient(kWidth), bias_gradient(kWidth);
+  layer_norm_backward(x.data(), kRows, kWidth, weight.data(), 1e-8f, slope.data(),
+                      {weight_gradient.data(), bias_gradient.data(), x_gradient.data()});
+  const auto sum = [&] {
+    std::vector<float> out(x.size());
+    layer_norm(x.data(), kRows, kWidth, weight.data(), bias.data(), 1e-8f, out.data());
+    return std::inner_product(out.begin(), out.end(), slope.begin(), 0.0);
+  };
+  const auto expect_slope = [&](std::vector<float>& values, const std::vector<float>& gradient) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      constexpr float kStep = 1e-2f;
+      const float before = values[i];
+      values[i] = before + kStep;
+      const double above = sum();
+      values[i] = before - kStep;
+      EXPECT_NEAR((above - sum()) / (2 * static_cast<double>(kStep)), gradient[i], 2e-3) << i;
+      values[i] = before;
+    }
+  };
+  expect_slope(x, x_gradient);
+  expect_slope(weight, weight_gradient);
+  expect_slope(bias, bias_gradient);
+}
+
 TEST(Dropout, DropsItsShareAndKeepsTheMean) {
   const std::vector<float> ones(100'000, 1.0f);
   std::vector<float> out(ones.size());

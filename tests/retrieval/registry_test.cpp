@@ -33,6 +33,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("caser"));
   EXPECT_TRUE(names.contains("lightgcn"));
   EXPECT_TRUE(names.contains("ncf"));
+  EXPECT_TRUE(names.contains("bert4rec"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
 }
@@ -66,6 +67,10 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
                         Case{"gru4rec", "hidden", "0", "hidden"},
                         Case{"gru4rec", "recipe", "wild", "dense"},
                         Case{"gru4rec", "loss", "hinge", "bpr-max"},
+                        Case{"bert4rec", "heads", "5", "divisor"},
+                        Case{"bert4rec", "recipe", "wild", "dense"},
+                        Case{"bert4rec", "mask_share", "1", "mask_share"},
+                        Case{"bert4rec", "max_length", "1", "max_length"},
                         Case{"caser", "window", "600", "window"},
                         Case{"caser", "heights", "100", "heights"},
                         Case{"caser", "loss", "hinge", "bce"},

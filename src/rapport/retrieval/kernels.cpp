@@ -10,7 +10,7 @@
 namespace rapport::retrieval {
 namespace {
 
-constexpr std::int64_t kAttentionRows = 24;  // of a block; later keys than its last are skipped
+constexpr std::int64_t kAttentionRows = 24;  // queries of a block; keys that none sees are skipped
 
 /// A permutation of 32-bit integers that mixes well. Source: Wellons, "lowbias32".
 RAPPORT_INLINE std::uint32_t mixed(std::uint32_t x) {
@@ -52,6 +52,29 @@ RAPPORT_VECTORISED float total(const float* values, std::int64_t count) {
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < count; ++i) sum += values[i];
   return sum;
+}
+
+struct Moments {
+  float mean, factor;  // factor: 1 / sqrt(variance + epsilon)
+};
+
+RAPPORT_INLINE Moments moments(const float* x, std::int64_t width, float epsilon) {
+  const float share = 1.0f / static_cast<float>(width);
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < width; ++i) sum += x[i];
+  const float mean = sum * share;
+  float squares = 0;
+#pragma omp simd reduction(+ : squares)
+  for (std::int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  return {mean, 1.0f / std::sqrt(squares * share + epsilon)};
+}
+
+/// The logistic function that stands for the normal distribution's in gelu: 2·sqrt(2 / π)·(x +
+/// 0.044715·x³) is its argument.
+constexpr float kGelu = 1.59576912f, kGeluCube = 0.044715f;
+RAPPORT_INLINE float normal_share(float x) {
+  return 1 / (1 + exponential(-kGelu * x * (1 + kGeluCube * x * x)));
 }
 
 /// dP → scale · dS of one row of the softmax, and P → dropped P beside it. `others` is Σ P·dP of
@@ -109,6 +132,11 @@ float softmax_row(const AttentionHead& head, const float* query, float scale, st
   return padding / sum;
 }
 
+/// Keys that query `row` sees.
+std::int64_t keys_seen(const AttentionHead& head, std::int64_t row) {
+  return head.causal ? row + 1 : head.length;
+}
+
 float attention_scale(const AttentionHead& head) {
   return 1 / std::sqrt(static_cast<float>(head.width));
 }
@@ -143,17 +171,48 @@ RAPPORT_VECTORISED float exponentials(float* values, std::int64_t count, float s
 RAPPORT_VECTORISED void layer_norm(const float* x, std::int64_t rows, std::int64_t width,
                                    const float* weight, const float* bias, float epsilon,
                                    float* out) {
-  const float share = 1.0f / static_cast<float>(width);
   for (std::int64_t row = 0; row < rows; ++row, x += width, out += width) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < width; ++i) sum += x[i];
-    const float mean = sum * share;
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (std::int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float factor = 1.0f / std::sqrt(squares * share + epsilon);
+    const auto [mean, factor] = moments(x, width, epsilon);
     for (std::int64_t i = 0; i < width; ++i) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+  }
+}
+
+RAPPORT_VECTORISED void layer_norm_backward(const float* x, std::int64_t rows, std::int64_t width,
+                                            const float* weight, float epsilon,
+                                            const float* out_gradient,
+                                            const LayerNormGradients& gradients) {
+  const float share = 1.0f / static_cast<float>(width);
+  const auto& [weight_gradient, bias_gradient, x_gradient] = gradients;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float* const in = x + row * width;
+    const float* const slope = out_gradient + row * width;
+    float* const out = x_gradient + row * width;
+    const auto [mean, factor] = moments(in, width, epsilon);
+    float sum = 0, product = 0;  // of the gradient of the normed row, and of it with that row
+#pragma omp simd reduction(+ : sum, product)
+    for (std::int64_t i = 0; i < width; ++i) {
+      sum += slope[i] * weight[i];
+      product += slope[i] * weight[i] * (in[i] - mean);
+    }
+    const float level = sum * share, tilt = product * factor * factor * share;
+    for (std::int64_t i = 0; i < width; ++i) {
+      const float centred = in[i] - mean;
+      out[i] = factor * (slope[i] * weight[i] - level - centred * tilt);
+      weight_gradient[i] += slope[i] * centred * factor;
+      bias_gradient[i] += slope[i];
+    }
+  }
+}
+
+RAPPORT_VECTORISED void gelu(std::int64_t count, const float* x, float* out) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = x[i] * normal_share(x[i]);
+}
+
+RAPPORT_VECTORISED void gelu_backward(std::int64_t count, const float* x, float* gradient) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float share = normal_share(x[i]);
+    const float slope = kGelu * (1 + 3 * kGeluCube * x[i] * x[i]);
+    gradient[i] *= share * (1 + x[i] * (1 - share) * slope);
   }
 }
 
@@ -203,9 +262,9 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
   float* const keys_transposed = scratch;                // [width × stride]
   float* const dropped = scratch + head.width * stride;  // [kAttentionRows × stride]
   transpose(head.key, length, head.key_value_stride, head.width, scale, keys_transposed, stride);
-  for (std::int64_t begin = 0; begin < length; begin += kAttentionRows) {
-    const std::int64_t rows = std::min(kAttentionRows, length - begin);
-    const std::int64_t keys = begin + rows;
+  for (std::int64_t begin = 0; begin < head.queries; begin += kAttentionRows) {
+    const std::int64_t rows = std::min(kAttentionRows, head.queries - begin);
+    const std::int64_t keys = keys_seen(head, begin + rows - 1);
     float* const block = probabilities != nullptr ? probabilities + begin * stride : dropped;
     const float* const query = head.query + begin * head.query_stride;
     multiply_narrow({.m = rows,
@@ -218,7 +277,7 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
     float padding[kAttentionRows];
     for (std::int64_t row = 0; row < rows; ++row) {
       float* const p = block + row * stride;
-      const std::int64_t seen = begin + row + 1;
+      const std::int64_t seen = keys_seen(head, begin + row);
       padding[row] = softmax_row(head, query + row * head.query_stride, scale, seen, p);
       std::fill(p + seen, p + stride, 0.0f);
     }
@@ -243,23 +302,6 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
   }
 }
 
-void attend_last(const AttentionHead& head, float* out, float* scratch) {
-  const float scale = attention_scale(head);
-  const std::int64_t length = head.length;
-  const float* const query = head.query + (length - 1) * head.query_stride;
-  for (std::int64_t key = 0; key < length; ++key)
-    scratch[key] = scale * dot(query, head.key + key * head.key_value_stride, head.width);
-  const float padding = softmax_row(head, query, scale, length, scratch);
-  multiply_narrow({.m = 1,
-                   .n = head.width,
-                   .k = length,
-                   .row_stride = length,
-                   .stride_b = head.key_value_stride,
-                   .stride_c = head.width},
-                  scratch, head.value, out);
-  if (head.padding > 0) add_scaled(padding, head.padding_value, head.width, out);
-}
-
 void attention_backward(const AttentionHead& head, const float* probabilities,
                         const float* out_gradient, std::int64_t stride_out,
                         const AttentionGradients& gradients, float* scratch) {
@@ -274,9 +316,9 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
     std::fill_n(gradients.key + row * head.key_value_stride, head.width, 0.0f);
     std::fill_n(gradients.value + row * head.key_value_stride, head.width, 0.0f);
   }
-  for (std::int64_t begin = 0; begin < length; begin += kAttentionRows) {
-    const std::int64_t rows = std::min(kAttentionRows, length - begin);
-    const std::int64_t keys = begin + rows;
+  for (std::int64_t begin = 0; begin < head.queries; begin += kAttentionRows) {
+    const std::int64_t rows = std::min(kAttentionRows, head.queries - begin);
+    const std::int64_t keys = keys_seen(head, begin + rows - 1);
     const float* const query = head.query + begin * head.query_stride;
     const float* const out_rows = out_gradient + begin * stride_out;
     float padding[kAttentionRows];  // the gradients of the padding's products
@@ -291,7 +333,7 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
       const std::int64_t element = (begin + row) * stride;
       float share = 0, slope = 0;
       if (head.padding > 0) {
-        share = 1 - total(probabilities + element, begin + row + 1);
+        share = 1 - total(probabilities + element, keys_seen(head, begin + row));
         slope = dot(out_rows + row * stride_out, head.padding_value, head.width);
         add_scaled(share, out_rows + row * stride_out, head.width, gradients.padding_value);
       }

@@ -37,19 +37,37 @@ void apply_dropout(const Dropout& dropout, std::uint32_t first, std::int64_t cou
 void add_with_dropout(const Dropout& dropout, std::int64_t count, const float* residual,
                       const float* x, float* sum);
 
-/// Causal self-attention of one head over one sequence of `length` rows: query, key and value are
-/// [length × width]. In front of them stand `padding` more keys and values that are all alike: what
-/// a batch padded on the left would have there, at the cost of one. `probabilities` [length ×
-/// attention_stride(length)] receives the softmax's shares of the sequence's own keys before
-/// dropout (zero above the diagonal), for the backward pass; null where there will be none and no
-/// dropout. `scratch` holds attention_scratch floats. The padding's share is never dropped: that of
-/// so many alike would hardly vary. Source: Vaswani et al. 2017, section 3.2.1; the padding as in
-/// Kang & McAuley 2018.
+/// out[rows × width]'s way back: `x_gradient` is written, the parameters' gradients are added to.
+/// x as layer_norm read it.
+struct LayerNormGradients {
+  float* weight = nullptr;  // [width]
+  float* bias = nullptr;    // [width]
+  float* x = nullptr;       // [rows × width]
+};
+void layer_norm_backward(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
+                         float epsilon, const float* out_gradient,
+                         const LayerNormGradients& gradients);
+
+/// out[i] = x[i] · Φ(x[i]), with Φ by tanh to 3e-4. Source: Hendrycks & Gimpel 2016.
+void gelu(std::int64_t count, const float* x, float* out);
+/// gradient[i] *= the slope of gelu at x[i].
+void gelu_backward(std::int64_t count, const float* x, float* gradient);
+
+/// Self-attention of one head over one sequence: `queries` rows of query, `length` rows of key and
+/// value, all `width` wide. A causal query sees the keys up to its own place, and there is one of
+/// each place; otherwise each sees all keys, and there may be any number. In front of the keys
+/// stand `padding` more that are all alike: what a batch padded on the left would have there, at
+/// the cost of one. `probabilities` [queries × attention_stride(length)] receives the softmax's
+/// shares of the sequence's own keys before dropout (zero where a key is not seen), for the
+/// backward pass; null where there will be none. `scratch` holds attention_scratch floats. The
+/// padding's share is never dropped: that of so many alike would hardly vary. Source: Vaswani et
+/// al. 2017, section 3.2.1; the padding as in Kang & McAuley 2018.
 struct AttentionHead {
   const float* query = nullptr;
   const float* key = nullptr;
   const float* value = nullptr;
-  std::int64_t length = 0, width = 0;
+  std::int64_t queries = 0, length = 0, width = 0;
+  bool causal = true;
   std::int64_t query_stride = 0, key_value_stride = 0;
   std::int64_t padding = 0;
   const float* padding_key = nullptr;    // [width]
@@ -62,8 +80,6 @@ std::int64_t attention_stride(std::int64_t length);
 std::size_t attention_scratch(std::int64_t length, std::int64_t width);
 void attention_forward(const AttentionHead& head, float* out, std::int64_t stride_out,
                        float* probabilities, float* scratch);
-/// The same for the newest row only, without dropout: `out` [width], `scratch` [length].
-void attend_last(const AttentionHead& head, float* out, float* scratch);
 /// Those of query, key and value are written, with the head's strides; the padding's are added to.
 struct AttentionGradients {
   float* query = nullptr;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "rapport/retrieval/bert4rec.h"
+#include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/bprmf.h"
 #include "rapport/retrieval/caser.h"
 #include "rapport/retrieval/caser_options.h"
@@ -91,6 +93,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<CaserOptions>,
      .fit = fit_in_library<CaserOptions>,
      .load = Caser::load},
+    {.name = "bert4rec",
+     .summary = "a transformer that reads the history both ways and fills in masked items",
+     .source = "Sun et al. 2019",
+     .needs_libtorch = true,
+     .options = default_options<Bert4recOptions>,
+     .fit = fit_in_library<Bert4recOptions>,
+     .load = Bert4rec::load},
     {.name = "ease",
      .summary = "weighted sum over the history, every other item's weight in closed form",
      .source = "Steck 2019",

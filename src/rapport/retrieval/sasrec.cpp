@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/packed_attention.h"
 #include "rapport/retrieval/sizes.h"
 
 namespace rapport::retrieval {
@@ -26,11 +28,7 @@ std::array<Size, 5> sizes_of(SasrecShape& shape) {
 Result<void> SasrecShape::check() const {
   SasrecShape shape = *this;
   TRY_VOID(check_sizes(sizes_of(shape)));
-  if (dimension % heads != 0)
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("heads is {}: expected a divisor of dimension, {}", heads, dimension),
-                "heads");
-  return {};
+  return check_divides("heads", heads, "dimension", dimension);
 }
 
 Json SasrecShape::to_json() const {
@@ -89,6 +87,21 @@ Result<std::unique_ptr<Retriever>> Sasrec::load(const Json& options,
   return std::make_unique<Sasrec>(shape, std::move(weights), std::move(text));
 }
 
+namespace {
+
+/// h [positions × d] → [sequences × d], the newest position of each; zeros of an empty one.
+void keep_newest(const PackedSequences& batch, std::int64_t d, std::vector<float>& h) {
+  std::vector<float> newest(h.size());
+  for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+    const std::int64_t begin = batch.offsets[static_cast<std::size_t>(s)];
+    const std::int64_t end = batch.offsets[static_cast<std::size_t>(s) + 1];
+    if (end > begin) std::copy_n(h.data() + (end - 1) * d, d, newest.data() + s * d);
+  }
+  h.swap(newest);
+}
+
+}  // namespace
+
 /// The last block and what follows it are computed for each sequence's newest position only:
 /// nothing else of them is read.
 void Sasrec::do_encode(const PackedSequences& batch, std::span<float> hidden) const {
@@ -101,7 +114,9 @@ void Sasrec::do_encode(const PackedSequences& batch, std::span<float> hidden) co
   // are positions.
   const std::int64_t most = std::max(size, n);
   std::vector<float> h = floats(most, d), normed = floats(most, d);
-  std::vector<float> query = floats(size, d), key_value = floats(size, 2 * d);
+  std::vector<float> query = floats(most, d), key_value = floats(size, 2 * d);
+  std::vector<std::int64_t> one_a_sequence(static_cast<std::size_t>(n) + 1);
+  std::iota(one_a_sequence.begin(), one_a_sequence.end(), std::int64_t{0});
   const float root = std::sqrt(static_cast<float>(d));
   for (std::int64_t i = 0; i < size; ++i) {
     const float* const item =
@@ -111,13 +126,6 @@ void Sasrec::do_encode(const PackedSequences& batch, std::span<float> hidden) co
     float* const row = h.data() + i * d;
     for (std::int64_t j = 0; j < d; ++j) row[j] = item[j] * root + position[j];
   }
-
-  std::int64_t longest = 0;
-  for (std::int64_t s = 0; s < n; ++s)
-    longest = std::max(longest, batch.offsets[static_cast<std::size_t>(s) + 1] -
-                                    batch.offsets[static_cast<std::size_t>(s)]);
-  const std::int64_t width = d / shape_.heads;
-  std::vector<float> scratch(attention_scratch(longest, width));
 
   // out[rows × width_out] = in · weight, in [rows × d]; or added to it.
   const auto linear = [&](const std::vector<float>& in, std::int64_t rows, std::int64_t weight,
@@ -134,47 +142,32 @@ void Sasrec::do_encode(const PackedSequences& batch, std::span<float> hidden) co
   for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
     const SasrecBlock& block = layout_.blocks[b];
     const bool last = b + 1 == layout_.blocks.size();
-    layer_norm(h.data(), size, d, at(block.attention_norm_weight), at(block.attention_norm_bias),
-               kSasrecNormEpsilon, normed.data());
-    linear(normed, size, block.query_weight, d, query);
-    add_bias(query.data(), size, d, at(block.query_bias));
     linear(h, size, block.key_value_weight, 2 * d, key_value);
     add_bias(key_value.data(), size, 2 * d, at(block.key_value_bias));
-
     const std::int64_t rows = last ? n : size;
-    std::vector<float> attended = floats(rows, d), residual = floats(most, d);
-    for (std::int64_t s = 0; s < n; ++s) {
-      const std::int64_t begin = batch.offsets[static_cast<std::size_t>(s)];
-      const std::int64_t length = batch.offsets[static_cast<std::size_t>(s) + 1] - begin;
-      if (length == 0) continue;
-      if (last) std::copy_n(h.data() + (begin + length - 1) * d, d, residual.data() + s * d);
-      for (std::int64_t head = 0; head < shape_.heads; ++head) {
-        const float* const key = key_value.data() + begin * 2 * d + head * width;
-        // Padding is zero before the linear layer, so its keys and values are the biases.
-        const float* const bias = at(block.key_value_bias + head * width);
-        const AttentionHead inputs{.query = query.data() + begin * d + head * width,
-                                   .key = key,
-                                   .value = key + d,
-                                   .length = length,
-                                   .width = width,
-                                   .query_stride = d,
-                                   .key_value_stride = 2 * d,
-                                   .padding = shape_.max_length - length,
-                                   .padding_key = bias,
-                                   .padding_value = bias + d};
-        if (last) {
-          attend_last(inputs, attended.data() + s * d + head * width, scratch.data());
-        } else {
-          attention_forward(inputs, attended.data() + begin * d + head * width, d,
-                            /*probabilities=*/nullptr, scratch.data());
-        }
-      }
-    }
-    if (!last) residual.swap(h);
-    // residual += attended · output; then the feed-forward on top of what it normalised.
-    linear(attended, rows, block.output_weight, d, residual, /*add=*/true);
-    add_bias(residual.data(), rows, d, at(block.output_bias));
-    layer_norm(residual.data(), rows, d, at(block.feed_forward_norm_weight),
+    if (last) keep_newest(batch, d, h);
+    layer_norm(h.data(), rows, d, at(block.attention_norm_weight), at(block.attention_norm_bias),
+               kSasrecNormEpsilon, normed.data());
+    linear(normed, rows, block.query_weight, d, query);
+    add_bias(query.data(), rows, d, at(block.query_bias));
+
+    std::vector<float> attended = floats(rows, d);
+    packed_attention_forward(
+        {.query = query.data(),
+         .key_value = key_value.data(),
+         .query_offsets = last ? std::span<const std::int64_t>(one_a_sequence) : batch.offsets,
+         .offsets = batch.offsets,
+         .dimension = d,
+         .heads = shape_.heads,
+         .causal = !last,  // the newest sees all
+         .padded_length = shape_.max_length,
+         // Padding is zero before the linear layer, so its keys and values are the biases.
+         .padding = at(block.key_value_bias)},
+        attended.data(), /*probabilities=*/nullptr);
+    // h += attended · output; then the feed-forward on top of what it normalised.
+    linear(attended, rows, block.output_weight, d, h, /*add=*/true);
+    add_bias(h.data(), rows, d, at(block.output_bias));
+    layer_norm(h.data(), rows, d, at(block.feed_forward_norm_weight),
                at(block.feed_forward_norm_bias), kSasrecNormEpsilon, normed.data());
     linear(normed, rows, block.inner_weight, d, attended);
     add_bias_relu(attended.data(), rows, d, at(block.inner_bias));

@@ -15,6 +15,15 @@ Result<void> check_sizes(std::span<const Size> sizes) {
   return {};
 }
 
+Result<void> check_divides(const char* name, std::int64_t value, const char* of_name,
+                           std::int64_t of) {
+  if (of % value != 0)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is {}: expected a divisor of {}, {}", name, value, of_name, of),
+                name);
+  return {};
+}
+
 Json sizes_to_json(std::span<const Size> sizes) {
   Json json = Json::object();
   for (const Size& size : sizes) json[size.name] = *size.value;

@@ -18,6 +18,9 @@ struct Size {
 
 /// Errors: kInvalidArgument naming the size that is out of range (param: its name).
 Result<void> check_sizes(std::span<const Size> sizes);
+/// Errors: kInvalidArgument where `value` is no divisor of `of` (param: `name`).
+Result<void> check_divides(const char* name, std::int64_t value, const char* of_name,
+                           std::int64_t of);
 /// {"name": value, …}
 Json sizes_to_json(std::span<const Size> sizes);
 /// Sets every value from the options of a model of `kind`; the ranges are check_sizes' to judge.

@@ -2,6 +2,8 @@
 // libtorch.
 #pragma once
 
+#include "rapport/retrieval/bert4rec_encoder.h"
+#include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/caser.h"
 #include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/cross_entropy.h"
@@ -10,6 +12,7 @@
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/narrow_product.h"
+#include "rapport/retrieval/packed_attention.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
@@ -27,9 +30,9 @@ struct TrainingLibrary {
 /// Changes when a size of what passes between the two does, or of what one of them makes and the
 /// other fills. The number in front is for changes that move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
-  std::uint64_t build = 4;
+  std::uint64_t build = 5;
   for (const std::size_t size :
-       {sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
+       {sizeof(Bert4recOptions), sizeof(Bert4recWeights), sizeof(Bert4recEncoder), sizeof(Bert4rec), sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
         sizeof(CaserTrace),      sizeof(Windows),        sizeof(Gru4recOptions),
         sizeof(Gru4recWeights),  sizeof(SasrecOptions),  sizeof(EaseOptions),
         sizeof(RidgeOptions),    sizeof(SparseMatrix),   sizeof(TextOptions),
@@ -39,7 +42,7 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
         sizeof(SequenceModel),   sizeof(Sasrec),         sizeof(Gru4rec),
         sizeof(Caser),           sizeof(WeightPlace),    sizeof(ItemPanels),
         sizeof(PackedSequences), sizeof(CrossEntropy),   sizeof(CrossEntropy::Batch),
-        sizeof(NarrowProduct),   sizeof(AttentionHead),  sizeof(AttentionGradients),
+        sizeof(NarrowProduct),   sizeof(PackedAttention), sizeof(PackedAttentionGradients),
         sizeof(AdamStep),        sizeof(base::OptionSet)})
     build = build * 1'000'003 + size;
   return build;

@@ -1,9 +1,9 @@
 #include "rapport/retrieval/training/autograd.h"
 
-#include <algorithm>
-#include <vector>
+#include <span>
 
 #include "rapport/retrieval/linear.h"
+#include "rapport/retrieval/packed_attention.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -81,72 +81,34 @@ struct AffineFunction : torch::autograd::Function<AffineFunction> {
   }
 };
 
-/// What the attention reads, [positions × …], sequences end to end.
-struct AttentionInputs {
-  Tensor query, key_value, padding, offsets;
-  std::int64_t padded_length, heads;
-};
-
-/// Calls `visit(head, probabilities' place, position, column)` for every head of every sequence.
-template <typename Visit>
-void each_head(const AttentionInputs& inputs, const Dropout& dropout, const Visit& visit) {
-  const std::int64_t d = inputs.query.size(1), width = d / inputs.heads;
-  const float* const queries = inputs.query.data_ptr<float>();
-  const float* const keys = inputs.key_value.data_ptr<float>();
-  const float* const padding = inputs.padding.data_ptr<float>();
-  const std::int64_t* const begins = inputs.offsets.data_ptr<std::int64_t>();
-  std::int64_t element = 0;  // of all probabilities, in the order they are visited
-  for (std::int64_t sequence = 0; sequence + 1 < inputs.offsets.numel(); ++sequence) {
-    const std::int64_t begin = begins[sequence], length = begins[sequence + 1] - begin;
-    for (std::int64_t head = 0; head < inputs.heads; ++head) {
-      const std::int64_t column = head * width;
-      const float* const key = keys + begin * 2 * d + column;
-      visit(AttentionHead{.query = queries + begin * d + column,
-                          .key = key,
-                          .value = key + d,
-                          .length = length,
-                          .width = width,
-                          .query_stride = d,
-                          .key_value_stride = 2 * d,
-                          .padding = inputs.padded_length - length,
-                          .padding_key = padding + column,
-                          .padding_value = padding + d + column,
-                          .dropout = dropout,
-                          .first_element = static_cast<std::uint32_t>(element)},
-            element, begin, column);
-      element += length * attention_stride(length);
-    }
-  }
+std::span<const std::int64_t> as_span(const Tensor& offsets) {
+  return {offsets.data_ptr<std::int64_t>(), static_cast<std::size_t>(offsets.numel())};
 }
 
-/// The longest sequence, and how many probabilities a head of all of them has.
-std::pair<std::int64_t, std::int64_t> extents(const Tensor& offsets) {
-  const std::int64_t* const begins = offsets.data_ptr<std::int64_t>();
-  std::int64_t longest = 0, probabilities = 0;
-  for (std::int64_t sequence = 0; sequence + 1 < offsets.numel(); ++sequence) {
-    const std::int64_t length = begins[sequence + 1] - begins[sequence];
-    longest = std::max(longest, length);
-    probabilities += length * attention_stride(length);
-  }
-  return {longest, probabilities};
+PackedAttention causal(const Tensor& query, const Tensor& key_value, const Tensor& padding,
+                       const Tensor& offsets, std::int64_t padded_length, std::int64_t heads,
+                       const Dropout& dropout) {
+  return {.query = query.data_ptr<float>(),
+          .key_value = key_value.data_ptr<float>(),
+          .query_offsets = as_span(offsets),
+          .offsets = as_span(offsets),
+          .dimension = query.size(1),
+          .heads = heads,
+          .padded_length = padded_length,
+          .padding = padding.data_ptr<float>(),
+          .dropout = dropout};
 }
 
 struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& query, const Tensor& key_value,
                         const Tensor& padding, const Tensor& offsets, std::int64_t padded_length,
                         std::int64_t heads, const Dropout& dropout) {
-    const std::int64_t d = query.size(1);
-    const auto [longest, elements] = extents(offsets);
-    const Tensor probabilities = torch::empty({elements * heads});
-    Tensor out = torch::empty({query.size(0), d});
-    float* const p = probabilities.data_ptr<float>();
-    float* const o = out.data_ptr<float>();
-    std::vector<float> scratch(attention_scratch(longest, d / heads));
-    each_head({query, key_value, padding, offsets, padded_length, heads}, dropout,
-              [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
-                  std::int64_t column) {
-                attention_forward(head, o + position * d + column, d, p + element, scratch.data());
-              });
+    const PackedAttention attention =
+        causal(query, key_value, padding, offsets, padded_length, heads, dropout);
+    const Tensor probabilities =
+        torch::empty({static_cast<std::int64_t>(packed_attention_elements(attention))});
+    Tensor out = torch::empty_like(query);
+    packed_attention_forward(attention, out.data_ptr<float>(), probabilities.data_ptr<float>());
     context->save_for_backward({query, key_value, padding, offsets, probabilities});
     context->saved_data["padded_length"] = padded_length;
     context->saved_data["heads"] = heads;
@@ -156,37 +118,17 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const AttentionInputs inputs{saved[0],
-                                 saved[1],
-                                 saved[2],
-                                 saved[3],
-                                 context->saved_data["padded_length"].toInt(),
-                                 context->saved_data["heads"].toInt()};
-    const Tensor gradient = gradients[0].contiguous();
-    const std::int64_t d = inputs.query.size(1);
-    Tensor query_gradient = torch::empty_like(inputs.query);
-    Tensor key_value_gradient = torch::empty_like(inputs.key_value);
-    Tensor padding_gradient = torch::zeros_like(inputs.padding);
-    const float* const p = saved[4].data_ptr<float>();
-    const float* const o = gradient.data_ptr<float>();
-    float* const queries = query_gradient.data_ptr<float>();
-    float* const keys = key_value_gradient.data_ptr<float>();
-    float* const padding = padding_gradient.data_ptr<float>();
-    std::vector<float> scratch(attention_scratch(extents(inputs.offsets).first, d / inputs.heads));
-    each_head(inputs, kept_dropout(context),
-              [&](const AttentionHead& head, std::int64_t element, std::int64_t position,
-                  std::int64_t column) {
-                float* const key = keys + position * 2 * d + column;
-                attention_backward(head, p + element, o + position * d + column, d,
-                                   {.query = queries + position * d + column,
-                                    .key = key,
-                                    .value = key + d,
-                                    .padding_key = padding + column,
-                                    .padding_value = padding + d + column},
-                                   scratch.data());
-              });
-    return {query_gradient, key_value_gradient, padding_gradient, Tensor(),
-            Tensor(),       Tensor(),           Tensor()};
+    const PackedAttention attention =
+        causal(saved[0], saved[1], saved[2], saved[3], context->saved_data["padded_length"].toInt(),
+               context->saved_data["heads"].toInt(), kept_dropout(context));
+    Tensor query = torch::empty_like(saved[0]), key_value = torch::empty_like(saved[1]);
+    Tensor padding = torch::zeros_like(saved[2]);
+    packed_attention_backward(attention, saved[4].data_ptr<float>(),
+                              gradients[0].contiguous().data_ptr<float>(),
+                              {.query = query.data_ptr<float>(),
+                               .key_value = key_value.data_ptr<float>(),
+                               .padding = padding.data_ptr<float>()});
+    return {query, key_value, padding, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 

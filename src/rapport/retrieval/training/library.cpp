@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "rapport/retrieval/caser_options.h"
+#include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/ridge.h"
@@ -9,6 +10,7 @@
 #include "rapport/retrieval/training_library.h"
 
 #include "rapport/retrieval/training/train_caser.h"
+#include "rapport/retrieval/training/train_bert4rec.h"
 #include "rapport/retrieval/training/train_ease.h"
 #include "rapport/retrieval/training/train_gru4rec.h"
 #include "rapport/retrieval/training/train_ridge.h"
@@ -33,6 +35,7 @@ constexpr struct {
   Result<Fit> (*fit)(const data::Dataset& dataset, const Assignments& assignments,
                      const FitContext& context);
 } kTrainers[] = {
+    {"bert4rec", fit_with<Bert4recOptions, train_bert4rec>},
     {"gru4rec", fit_with<Gru4recOptions, train_gru4rec>},
     {"caser", fit_with<CaserOptions, train_caser>},
     {"ease", fit_with<EaseOptions, train_ease>},

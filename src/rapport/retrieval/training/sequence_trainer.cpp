@@ -45,9 +45,8 @@ class Trainer {
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
       auto sequence = data::training_history(dataset, user);
       if (sequence.size() < 2) continue;
-      const auto most = static_cast<std::size_t>(task_.max_length) + 1;
-      sequences_.push_back(sequence.last(std::min(sequence.size(), most)));
-      positions_ += static_cast<std::int64_t>(sequences_.back().size()) - 1;
+      sequences_.push_back(sequence);
+      positions_ += positions(sequence);
     }
   }
 
@@ -61,22 +60,25 @@ class Trainer {
     const std::int64_t steps = std::max<std::int64_t>(
         1, (positions_ + task_.training.batch_positions / 2) / task_.training.batch_positions);
     double loss = 0;
+    std::int64_t predicted = 0;
     std::size_t next = 0;
     std::int64_t done = 0;
     for (std::int64_t step = 0; step < steps; ++step) {
       const std::size_t first = next;
       const std::int64_t until = positions_ * (step + 1) / steps, before = done;
-      for (; next < sequences_.size() && done < until; ++next)
-        done += static_cast<std::int64_t>(sequences_[next].size()) - 1;
+      for (; next < sequences_.size() && done < until; ++next) done += positions(sequences_[next]);
       if (next == first) continue;
-      loss += take_step({sequences_.data() + first, next - first}, done - before, random.next());
+      const StepLoss taken =
+          take_step({sequences_.data() + first, next - first}, done - before, random.next());
+      loss += taken.sum;
+      predicted += taken.targets;
       if (context_.stop_token.stop_requested())
         return fail(ErrorCode::kCancelled,
                     fmt::format("stopped in epoch {}{}", epoch,
                                 context_.checkpoint.empty() ? "" : ": go on with --resume"));
       if (!std::isfinite(loss)) break;
     }
-    return loss / static_cast<double>(positions_);
+    return loss / static_cast<double>(predicted);
   }
 
   Result<double> validate() {
@@ -99,6 +101,17 @@ class Trainer {
     double loss;
   };
 
+  struct StepLoss {
+    double sum;
+    std::int64_t targets;
+  };
+
+  /// That a sequence has in a batch.
+  std::int64_t positions(Sequence sequence) const {
+    const auto size = static_cast<std::int64_t>(sequence.size());
+    return std::min(task_.cloze ? size : size - 1, task_.max_length);
+  }
+
   /// The order of an epoch follows from its number alone: every epoch starts from the same order.
   void shuffle(base::Random& random) {
     if (order_.empty()) order_ = sequences_;
@@ -107,10 +120,14 @@ class Trainer {
       std::swap(sequences_[i - 1], sequences_[static_cast<std::size_t>(random.next() % i)]);
   }
 
-  /// One update of the weights; returns the sum of the losses.
-  double take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key) {
-    const std::vector<TrainingBatch> parts = split(sequences, positions);
-    const float scale = 1 / static_cast<float>(positions);
+  /// One update of the weights.
+  StepLoss take_step(std::span<const Sequence> sequences, std::int64_t positions,
+                     std::uint64_t key) {
+    const std::vector<TrainingBatch> parts = split(sequences, positions, key);
+    std::int64_t targets = 0;
+    for (const TrainingBatch& part : parts)
+      targets += static_cast<std::int64_t>(part.targets.size());
+    const float scale = 1 / static_cast<float>(targets);
     parameters_.refresh();
     base::in_parallel(pool_, kShards, [&](std::size_t i) {
       Shard& shard = shards_[i];
@@ -123,19 +140,25 @@ class Trainer {
     parameters_.step(gradients);
     double loss = 0;
     for (const Shard& shard : shards_) loss += shard.loss;
-    return loss;
+    return {loss, targets};
   }
 
-  /// Into kShards parts of about as many positions.
-  std::vector<TrainingBatch> split(std::span<const Sequence> sequences,
-                                   std::int64_t positions) const {
+  /// Into kShards parts of about as many of the `total` positions.
+  std::vector<TrainingBatch> split(std::span<const Sequence> sequences, std::int64_t total,
+                                   std::uint64_t key) const {
+    base::SplitMix64 masks(~key);  // the shards' own chance begins at `key`
     std::vector<TrainingBatch> parts(kShards);
     std::int64_t done = 0;
     for (const Sequence& sequence : sequences) {
       const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(kShards) /
-                                                 std::max<std::int64_t>(1, positions));
-      parts[std::min(part, kShards - 1)].add(sequence, task_.max_length);
-      done += static_cast<std::int64_t>(sequence.size()) - 1;
+                                                 std::max<std::int64_t>(1, total));
+      TrainingBatch& batch = parts[std::min(part, kShards - 1)];
+      if (task_.cloze) {
+        batch.add_masked(sequence, task_.max_length, *task_.cloze, masks);
+      } else {
+        batch.add(sequence, task_.max_length);
+      }
+      done += positions(sequence);
     }
     return parts;
   }
@@ -146,7 +169,7 @@ class Trainer {
   const std::size_t threads_;
   base::ThreadPool pool_;
   std::vector<Sequence> sequences_, order_;
-  std::int64_t positions_ = 0;  // predicted in an epoch
+  std::int64_t positions_ = 0;  // of an epoch
   SequenceParameters parameters_;
   std::vector<Shard> shards_;
 };
@@ -196,6 +219,16 @@ void TrainingBatch::add(std::span<const data::ItemIndex> sequence, std::int64_t 
   const auto read = std::min(sequence.size() - 1, static_cast<std::size_t>(max_length));
   const auto next = sequence.last(read);
   targets.insert(targets.end(), next.begin(), next.end());
+}
+
+void TrainingBatch::add_masked(std::span<const data::ItemIndex> sequence, std::int64_t max_length,
+                               const ClozeOptions& cloze, base::SplitMix64& random) {
+  const MaskedSequence masked = mask_items(sequence, max_length, cloze, random);
+  for (const std::size_t place : masked.places)
+    predicted.push_back(static_cast<std::int32_t>(sequences.size()) +
+                        static_cast<std::int32_t>(place));
+  targets.insert(targets.end(), masked.targets.begin(), masked.targets.end());
+  sequences.add(masked.items, max_length);
 }
 
 Result<Fit> train_sequence_model(const data::Dataset& dataset, const SequenceTask& task,

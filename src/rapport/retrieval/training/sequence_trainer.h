@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,18 +14,25 @@
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sequence_model.h"
 #include "rapport/retrieval/training/item_text.h"
+#include "rapport/retrieval/training/cloze.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
 
-/// Sequences with, at each position, the item that comes next.
+/// Sequences with the items that are predicted from them.
 struct TrainingBatch {
   PackedSequences sequences;
-  std::vector<std::int32_t> targets;  // [positions]
+  std::vector<std::int32_t> targets;  // [predicted]
+  /// Ascending positions whose targets those are; empty where it is all of them.
+  std::vector<std::int32_t> predicted;
 
   /// All but the last of `sequence`, which has two items or more, with all but the first as
   /// targets.
   void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
+  /// `max_length` items in a row of `sequence`, which has two or more, some of them masked, and
+  /// those as targets (cloze.h).
+  void add_masked(std::span<const data::ItemIndex> sequence, std::int64_t max_length,
+                  const ClozeOptions& cloze, base::SplitMix64& random);
 };
 
 /// The loss on a batch and its gradient. Not thread-safe; one a shard.
@@ -32,7 +40,7 @@ class BatchGradient {
  public:
   virtual ~BatchGradient() = default;
 
-  /// The sum of the losses over the batch's positions; `gradients` [weights] += scale × the
+  /// The sum of the losses over the batch's targets; `gradients` [weights] += scale × the
   /// gradient of that sum. `panels` hold the item embedding of `weights`; `key` determines all that
   /// is left to chance, dropout above all.
   virtual double add(const TrainingBatch& batch, std::span<const float> weights,
@@ -44,6 +52,9 @@ class BatchGradient {
 struct SequenceTask {
   std::string kind;  // in the registry
   std::int64_t items = 0, dimension = 0, max_length = 0;
+  /// How items are masked, to be predicted from both sides; without, each position predicts the
+  /// next item.
+  std::optional<ClozeOptions> cloze = {};
   WeightLayout layout;
   std::int64_t item_embedding = 0;  // where it begins in the weights
   /// Sets the values of one place of the layout, which are zero.
