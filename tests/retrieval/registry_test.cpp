@@ -57,6 +57,7 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
         Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"caser", "window", "600", "window"},
         Case{"caser", "heights", "100", "heights"}, Case{"caser", "loss", "hinge", "bce"},
+        Case{"caser", "initial_deviation", "2", "initial_deviation"},
         Case{"ease", "lamda", "3", "lambda"}, Case{"ridge", "decay", "1.5", "decay"},
         Case{"ridge", "window", "0", "window"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
