@@ -74,6 +74,7 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
                         Case{"caser", "window", "600", "window"},
                         Case{"caser", "heights", "100", "heights"},
                         Case{"caser", "loss", "hinge", "bce"},
+                        Case{"caser", "initial_deviation", "2", "initial_deviation"},
                         Case{"ease", "lamda", "3", "lambda"},
                         Case{"ridge", "decay", "1.5", "decay"},
                         Case{"ridge", "window", "0", "window"}}) {

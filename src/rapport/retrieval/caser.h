@@ -4,8 +4,10 @@
 //   Caser model(shape, weights);            // weights: [caser_weights(shape).total] floats
 //   model.score(queries, scores);
 //
-// Source: Tang & Wang 2018. Items enter by the embedding that scores them too, as in the other
-// models of sequences here, and histories shorter than the window are padded with zeros in front.
+// Source: Tang & Wang 2018, but for three things: items enter by the embedding that scores them
+// too, as in the other models of sequences here; the layer before those products therefore has no
+// ReLU; and users have no vectors of their own (docs/models.md says why). Histories shorter than
+// the window are padded with zeros in front.
 // This file is the model itself; training: training/train_caser.h.
 #pragma once
 

@@ -13,6 +13,8 @@ void CaserOptions::describe(base::OptionSet& set) {
   set.add("max_length", max_length, "newest items of a history that are learnt; 0: the recipe's", 0,
           8192);
   set.add("dropout", dropout, "share of features dropped; negative: the recipe's", -1, 0.99);
+  set.add("initial_deviation", initial_deviation,
+          "of item vectors at the start; 0: Xavier's; negative: the recipe's", -1, 1);
   loss.describe(set);
   training.describe(set);
 }
@@ -24,10 +26,11 @@ Result<CaserOptions> CaserOptions::resolved(const data::Dataset& dataset) const 
   if (options.window == 0) options.window = dense ? 10 : 5;
   if (options.heights == 0) options.heights = std::min<std::int64_t>(options.window, 5);
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
-  if (options.dropout < 0) options.dropout = 0.4;
+  if (options.dropout < 0) options.dropout = dense ? 0.3 : 0.4;
+  if (options.initial_deviation < 0) options.initial_deviation = dense ? 0.1 : 0;
   TRY(options.loss, loss.resolved());
   TrainingOptions& t = options.training;
-  if (t.learning_rate == 0) t.learning_rate = 1e-3;
+  if (t.learning_rate == 0) t.learning_rate = dense ? 2e-3 : 1e-3;
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 9'000 : 3'000);
@@ -45,9 +48,15 @@ CaserShape CaserOptions::shape(std::int64_t items) const {
 }
 
 Json CaserOptions::to_json() const {
-  Json json = {{"recipe", recipe},         {"dimension", dimension},   {"window", window},
-               {"heights", heights},       {"horizontal", horizontal}, {"vertical", vertical},
-               {"max_length", max_length}, {"dropout", dropout}};
+  Json json = {{"recipe", recipe},
+               {"dimension", dimension},
+               {"window", window},
+               {"heights", heights},
+               {"horizontal", horizontal},
+               {"vertical", vertical},
+               {"max_length", max_length},
+               {"dropout", dropout},
+               {"initial_deviation", initial_deviation}};
   loss.add_to(json);
   training.add_to(json);
   return json;

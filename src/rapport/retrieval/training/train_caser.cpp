@@ -8,13 +8,15 @@
 namespace rapport::retrieval {
 namespace {
 
-/// The embedding Xavier-normal; filters and the layer after them uniform within 1/√in, where `in`
-/// is what they see of their input; no biases. Source: Glorot & Bengio 2010; PyTorch's layers, as
-/// in the authors' code.
-void initialise(const CaserShape& shape, const WeightPlace& place, std::span<float> values,
-                base::Random& random) {
+/// The embedding normal, of `deviation` or, for 0, Xavier's; filters and the layer after them
+/// uniform within 1/√in, where `in` is what they see of their input; no biases. Source: Glorot &
+/// Bengio 2010; PyTorch's layers, as in the authors' code.
+void initialise(const CaserShape& shape, double deviation, const WeightPlace& place,
+                std::span<float> values, base::Random& random) {
   const auto bound = [](std::int64_t in) { return 1 / std::sqrt(static_cast<double>(in)); };
-  if (place.name == "item_embedding") {
+  if (place.name == "item_embedding" && deviation > 0) {
+    fill_normal(values, deviation, random);
+  } else if (place.name == "item_embedding") {
     fill_xavier_normal(values, place.shape[0], place.shape[1], random);
   } else if (place.name == "vertical.weight") {
     fill_uniform(values, bound(shape.window), random);
@@ -46,8 +48,10 @@ Result<Fit> train_caser(const data::Dataset& dataset, const CaserOptions& option
        .max_length = options.max_length,
        .layout = layout,
        .item_embedding = layout.item_embedding,
-       .initialise = [&](const WeightPlace& place, std::span<float> values,
-                         base::Random& random) { initialise(shape, place, values, random); },
+       .initialise =
+           [&](const WeightPlace& place, std::span<float> values, base::Random& random) {
+             initialise(shape, options.initial_deviation, place, values, random);
+           },
        .gradient =
            [&] {
              return std::make_unique<CaserGradient>(shape, options.dropout, options.loss, sampler);
