@@ -3,7 +3,8 @@
 //
 //   score_j += Σ_a w_a · K[item a places before the newest, j],   w = hidden · W + b
 //
-// K is the kernel of text_features.h: of each item, the others that read most alike.
+// K is ten times the product of two items' text features: of each item, the others that read most
+// alike (training/item_text.h).
 #pragma once
 
 #include <cstdint>

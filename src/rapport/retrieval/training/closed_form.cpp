@@ -12,6 +12,7 @@
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/training/parallel.h"
+#include "rapport/retrieval/training/sparse_product.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -108,20 +109,9 @@ Result<SparseMatrix> keep_largest(std::span<const float> weights, std::int64_t i
                                   std::int64_t most, std::int64_t threads) {
   if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
     return fail(ErrorCode::kInternal, "the weights are no numbers: raise lambda");
-  constexpr std::int64_t kRows = 256;  // a task
-  std::vector<SparseMatrix> parts(static_cast<std::size_t>((items + kRows - 1) / kRows));
-  in_parallel(threads, static_cast<std::int64_t>(parts.size()), [&](std::int64_t task) {
-    for (std::int64_t i = task * kRows; i < std::min(items, (task + 1) * kRows); ++i)
-      append_largest(
-          weights.subspan(static_cast<std::size_t>(i * items), static_cast<std::size_t>(items)),
-          most, parts[static_cast<std::size_t>(task)]);
+  return largest_of_rows(items, items, most, threads, [&](std::int64_t row, std::vector<float>&) {
+    return weights.subspan(static_cast<std::size_t>(row * items), static_cast<std::size_t>(items));
   });
-  SparseMatrix kept{.columns = items};
-  for (SparseMatrix& part : parts) {
-    kept.append(part);
-    part = {};
-  }
-  return kept;
 }
 
 Result<Fit> guarded(std::string_view kind, const std::function<Result<Fit>()>& fit) {

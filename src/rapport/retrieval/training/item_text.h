@@ -22,13 +22,9 @@ struct ItemText {
 };
 
 /// Null when `options` have no text. The same for any number of threads. Errors: kInvalidArgument
-/// when no token is within its bounds.
+/// when no token is within its bounds; kInternal when memory does not suffice.
 Result<std::unique_ptr<const ItemText>> read_item_text(const data::Dataset& dataset,
                                                        const TextOptions& options,
                                                        std::int64_t threads);
-
-/// Rows [begin, end) of out [a.rows × width] += a · b, b [a.columns × width].
-void add_sparse_product(const SparseMatrix& a, std::int64_t begin, std::int64_t end, const float* b,
-                        std::int64_t width, float* out);
 
 }  // namespace rapport::retrieval

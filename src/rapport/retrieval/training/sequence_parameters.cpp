@@ -5,6 +5,7 @@
 #include <string>
 
 #include "rapport/base/in_parallel.h"
+#include "rapport/retrieval/training/sparse_product.h"
 
 namespace rapport::retrieval {
 namespace {
