@@ -187,7 +187,8 @@ RAPPORT_VECTORISED void layer_norm_backward(const float* x, std::int64_t rows, s
     const float* const in = x + row * width;
     const float* const slope = out_gradient + row * width;
     float* const out = x_gradient + row * width;
-    const auto [mean, factor] = moments(in, width, epsilon);
+    const Moments of_row = moments(in, width, epsilon);
+    const float mean = of_row.mean, factor = of_row.factor;
     float sum = 0, product = 0;  // of the gradient of the normed row, and of it with that row
 #pragma omp simd reduction(+ : sum, product)
     for (std::int64_t i = 0; i < width; ++i) {
