@@ -70,9 +70,7 @@ RAPPORT_INLINE Moments moments(const float* x, std::int64_t width, float epsilon
   return {mean, 1.0f / std::sqrt(squares * share + epsilon)};
 }
 
-/// The logistic function that stands for the normal distribution's in gelu: 2·sqrt(2 / π)·(x +
-/// 0.044715·x³) is its argument.
-constexpr float kGelu = 1.59576912f, kGeluCube = 0.044715f;
+constexpr float kGelu = 1.59576912f, kGeluCube = 0.044715f;  // 2·sqrt(2 / π); of x³ beside x
 RAPPORT_INLINE float normal_share(float x) {
   return 1 / (1 + exponential(-kGelu * x * (1 + kGeluCube * x * x)));
 }
@@ -132,13 +130,12 @@ float softmax_row(const AttentionHead& head, const float* query, float scale, st
   return padding / sum;
 }
 
-/// Keys that query `row` sees.
-std::int64_t keys_seen(const AttentionHead& head, std::int64_t row) {
-  return head.causal ? row + 1 : head.length;
-}
-
 float attention_scale(const AttentionHead& head) {
   return 1 / std::sqrt(static_cast<float>(head.width));
+}
+
+std::int64_t keys_seen_by(const AttentionHead& head, std::int64_t row) {
+  return head.causal ? row + 1 : head.length;
 }
 
 }  // namespace
@@ -182,24 +179,23 @@ RAPPORT_VECTORISED void layer_norm_backward(const float* x, std::int64_t rows, s
                                             const float* out_gradient,
                                             const LayerNormGradients& gradients) {
   const float share = 1.0f / static_cast<float>(width);
-  const auto& [weight_gradient, bias_gradient, x_gradient] = gradients;
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* const in = x + row * width;
     const float* const slope = out_gradient + row * width;
-    float* const out = x_gradient + row * width;
-    const auto [mean, factor] = moments(in, width, epsilon);
+    float* const out = gradients.x + row * width;
+    const Moments own = moments(in, width, epsilon);
     float sum = 0, product = 0;  // of the gradient of the normed row, and of it with that row
 #pragma omp simd reduction(+ : sum, product)
     for (std::int64_t i = 0; i < width; ++i) {
       sum += slope[i] * weight[i];
-      product += slope[i] * weight[i] * (in[i] - mean);
+      product += slope[i] * weight[i] * (in[i] - own.mean);
     }
-    const float level = sum * share, tilt = product * factor * factor * share;
+    const float level = sum * share, tilt = product * own.factor * own.factor * share;
     for (std::int64_t i = 0; i < width; ++i) {
-      const float centred = in[i] - mean;
-      out[i] = factor * (slope[i] * weight[i] - level - centred * tilt);
-      weight_gradient[i] += slope[i] * centred * factor;
-      bias_gradient[i] += slope[i];
+      const float centred = in[i] - own.mean;
+      out[i] = own.factor * (slope[i] * weight[i] - level - centred * tilt);
+      gradients.weight[i] += slope[i] * centred * own.factor;
+      gradients.bias[i] += slope[i];
     }
   }
 }
@@ -210,8 +206,7 @@ RAPPORT_VECTORISED void gelu(std::int64_t count, const float* x, float* out) {
 
 RAPPORT_VECTORISED void gelu_backward(std::int64_t count, const float* x, float* gradient) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const float share = normal_share(x[i]);
-    const float slope = kGelu * (1 + 3 * kGeluCube * x[i] * x[i]);
+    const float share = normal_share(x[i]), slope = kGelu * (1 + 3 * kGeluCube * x[i] * x[i]);
     gradient[i] *= share * (1 + x[i] * (1 - share) * slope);
   }
 }
@@ -264,7 +259,7 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
   transpose(head.key, length, head.key_value_stride, head.width, scale, keys_transposed, stride);
   for (std::int64_t begin = 0; begin < head.queries; begin += kAttentionRows) {
     const std::int64_t rows = std::min(kAttentionRows, head.queries - begin);
-    const std::int64_t keys = keys_seen(head, begin + rows - 1);
+    const std::int64_t keys = keys_seen_by(head, begin + rows - 1);
     float* const block = probabilities != nullptr ? probabilities + begin * stride : dropped;
     const float* const query = head.query + begin * head.query_stride;
     multiply_narrow({.m = rows,
@@ -277,7 +272,7 @@ void attention_forward(const AttentionHead& head, float* out, std::int64_t strid
     float padding[kAttentionRows];
     for (std::int64_t row = 0; row < rows; ++row) {
       float* const p = block + row * stride;
-      const std::int64_t seen = keys_seen(head, begin + row);
+      const std::int64_t seen = keys_seen_by(head, begin + row);
       padding[row] = softmax_row(head, query + row * head.query_stride, scale, seen, p);
       std::fill(p + seen, p + stride, 0.0f);
     }
@@ -318,7 +313,7 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
   }
   for (std::int64_t begin = 0; begin < head.queries; begin += kAttentionRows) {
     const std::int64_t rows = std::min(kAttentionRows, head.queries - begin);
-    const std::int64_t keys = keys_seen(head, begin + rows - 1);
+    const std::int64_t keys = keys_seen_by(head, begin + rows - 1);
     const float* const query = head.query + begin * head.query_stride;
     const float* const out_rows = out_gradient + begin * stride_out;
     float padding[kAttentionRows];  // the gradients of the padding's products
@@ -333,7 +328,7 @@ void attention_backward(const AttentionHead& head, const float* probabilities,
       const std::int64_t element = (begin + row) * stride;
       float share = 0, slope = 0;
       if (head.padding > 0) {
-        share = 1 - total(probabilities + element, keys_seen(head, begin + row));
+        share = 1 - total(probabilities + element, keys_seen_by(head, begin + row));
         slope = dot(out_rows + row * stride_out, head.padding_value, head.width);
         add_scaled(share, out_rows + row * stride_out, head.width, gradients.padding_value);
       }
