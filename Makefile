@@ -4,7 +4,7 @@
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: serve build test test-fast test-slow bench format lint asan ubsan tsan fuzz clean distclean help
+.PHONY: serve build test test-fast test-slow bench table2 format lint asan ubsan tsan fuzz clean distclean help
 
 serve: build ## Build what is missing, then start the server with its embedded model (ARGS="--listen …", DEMO=no)
 ifeq ($(filter --no-demo,$(ARGS))$(filter no,$(DEMO)),)
@@ -43,6 +43,9 @@ bench: ## Build and run the benchmarks, and print one table
 	@scripts/models
 	@scripts/bench $(ARGS)
 
+table2: ## Make docs/table2.md and its picture of the result files in bench/results
+	@bench/table2.py
+
 format: ## Format every C++ file as .clang-format says
 	@scripts/setup --test
 	@scripts/format
@@ -70,5 +73,5 @@ distclean: ## Remove the whole build folder, downloads too
 	@rm -rf build
 
 help: ## Show this list
-	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
 	  | while IFS='|' read -r target what; do printf '  make %-15s %s\n' "$$target" "$$what"; done

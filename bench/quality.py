@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Trains and evaluates models on research data, one result file a run, and makes a table of the files.
+"""Trains and evaluates rows of Table 2 on research data, one result file a run.
 
-    bench/quality.py ../shared/data --data ml-1m --model sasrec --seeds 1,2,3      what is there is not run again
-    bench/quality.py --table                                                        Markdown from bench/results
+    bench/quality.py ../shared/data --row caser-bce                       both data sets; what is there is not run again
+    bench/quality.py ../shared/data --row sasrec --data ml-1m --seeds 1,2,3 --again
+    bench/quality.py ../shared/data --model sasrec --set dropout=0.4 --label dropout4     a row of your own
+    make table2                                                           Markdown and a picture of the files
 
-Each run is `rapport train` with the model's defaults (--set KEY=VALUE for others) and the seed, then `rapport evaluate` on
+Each run is `rapport train` with the model's defaults, the row's options and the seed, then `rapport evaluate` on
 validation and test: full ranking, histories masked. An interrupted one goes on where it was when called again. A result
 file says with what machine, commit, options and seed it was made.
 """
@@ -13,19 +15,21 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from rows import BY_NAME, RESULTS, ROOT, Row
+
 RAPPORT = ROOT / "build/release/rapport"
-RESULTS = ROOT / "bench/results"
 WORK = ROOT / "build/quality"
 # Who took what, and what is known of the items: only models that read text look at the latter.
-DATA = {"ml-1m": ("ml-1m/sequences.txt.gz", "ml-1m/items.tsv"),
-        "beauty": ("amazon-beauty/sequences.txt.gz", "amazon-beauty/items.tsv.gz")}
-SHOWN = ["hr@10", "ndcg@10", "hr@50", "ndcg@50"]
+FILES = {"ml-1m": ("ml-1m/sequences.txt.gz", "ml-1m/items.tsv"),
+         "beauty": ("amazon-beauty/sequences.txt.gz", "amazon-beauty/items.tsv.gz")}
+
+
+def say(text):
+    print(f"quality: {text}", file=sys.stderr)
 
 
 def rapport(*words):
@@ -46,80 +50,85 @@ def commit():
     return done.stdout.strip()
 
 
-def run(options, name, seed):
-    label = f"{options.model}-{name}" + (f"-{options.label}" if options.label else "") + f"-seed{seed}"
+def run_name(row, data, seed):
+    return f"{row.name}-{data}-seed{seed if row.seeded else 1}"
+
+
+def settings(row, folder, data, seed):
+    """The row's options. A fusion's members are the models that the runs of other rows left."""
+    words = list(row.set)
+    if row.members:
+        members = {name: WORK / run_name(BY_NAME[name], data, seed) for name in row.members[data]}
+        missing = [name for name, model in members.items() if not (model / "model.json").exists()]
+        if missing:
+            commands = "\n".join(f"    bench/quality.py {folder} --data {data} --row {name} --seeds "
+                                 f"{seed if BY_NAME[name].seeded else 1} --again" for name in missing)
+            sys.exit(f"quality: {row.name} fuses models that are not there; these make them:\n{commands}")
+        words.append("models=" + ",".join(map(str, members.values())))
+    return [word for setting in words for word in ("--set", setting)]
+
+
+def run(row, folder, data, seed, again):
+    label = run_name(row, data, seed)
     result = RESULTS / f"{label}.json"
-    if result.exists():
-        print(f"quality: {result.relative_to(ROOT)} is there", file=sys.stderr)
+    if result.exists() and not again:
+        say(f"{result.relative_to(ROOT)} is there; --again makes it anew")
         return
-    data = WORK / name
-    if not (data / "dataset.json").exists():
-        interactions, items = (options.folder / path for path in DATA[name])
-        rapport("data", "prepare", "--format", "sequences", "--interactions", interactions, "--items", items, "--output", data)
+    dataset = WORK / data
+    if not (dataset / "dataset.json").exists():
+        interactions, items = (folder / path for path in FILES[data])
+        rapport("data", "prepare", "--format", "sequences", "--interactions", interactions, "--items", items,
+                "--output", dataset)
     model = WORK / label
     built = commit()  # of what trains; by the end, the checkout may be further
-    settings = [word for setting in options.set for word in ("--set", setting)]
-    trained = rapport("train", "--data", data, "--model", options.model, "--output", model, "--seed", seed, "--resume",
-                      *settings)
+    trained = rapport("train", "--data", dataset, "--model", row.model, "--output", model, "--seed", seed, "--resume",
+                      *settings(row, folder, data, seed))
     document = {
-        "model": options.model, "data": name, "label": options.label, "seed": seed, "options": trained["options"],
+        "model": row.model, "data": data, "label": row.label, "seed": seed, "options": trained["options"],
         "epochs": trained["report"].get("epochs"), "best_epoch": trained["report"].get("best_epoch"),
         "training_seconds": trained["report"].get("seconds"), "machine": machine(), "commit": built,
-        **{split: rapport("evaluate", "--data", data, "--model", model, "--split", split)
+        **{split: rapport("evaluate", "--data", dataset, "--model", model, "--split", split)
            for split in ("validation", "test")},
     }
+    if "members" in trained["report"]:
+        document["members"] = trained["report"]["members"]
     RESULTS.mkdir(parents=True, exist_ok=True)
     part = result.with_suffix(".part")
     part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     part.rename(result)
-    print(f"quality: {label}: test NDCG@10 {document['test']['ndcg@10']:.4f}", file=sys.stderr)
+    say(f"{label}: test NDCG@10 {document['test']['ndcg@10']:.4f}")
 
 
-def table():
-    groups = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if "test" in document:
-            groups.setdefault((document["data"], document["model"], document["label"]), []).append(document)
-
-    def cell(documents, split, metric):
-        values = [document[split][metric] for document in documents]
-        text = f"{statistics.mean(values):.4f}"
-        return text + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
-
-    lines = ["| data | model | seeds | validation NDCG@10 | " + " | ".join(f"test {name}" for name in SHOWN) +
-             " | epochs | training |", "|---" * (6 + len(SHOWN)) + "|"]
-    for (data, model, label), documents in sorted(groups.items()):
-        seconds = [document["training_seconds"] for document in documents if document["training_seconds"]]
-        lines.append(
-            f"| {data} | {model}{' ' + label if label else ''} | {len(documents)} | "
-            f"{cell(documents, 'validation', 'ndcg@10')} | "
-            + " | ".join(cell(documents, "test", name) for name in SHOWN)
-            + f" | {', '.join(str(document['best_epoch'] or '–') for document in documents)} | "
-            + (f"{statistics.mean(seconds) / 60:.0f} min" if seconds else "–") + " |")
-    return "\n".join(lines)
+def wanted_row(parser, options):
+    if (options.row is None) == (options.model is None):
+        parser.error("name a --row of the table, or a --model for a row of your own")
+    if options.row is not None:
+        if options.set or options.label:
+            parser.error("--set and --label are for a --model; a --row has its own")
+        return BY_NAME[options.row]
+    if bool(options.set) != bool(options.label):
+        parser.error("--set needs a --label to tell the results apart, and the other way round")
+    row = Row(options.model, options.model, label=options.label, set=tuple(options.set))
+    if options.label and row.name in BY_NAME:
+        parser.error(f"{row.name} is a row of the table: choose another --label, or --row {row.name}")
+    return row if options.label else BY_NAME.get(row.name, row)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="folder with ml-1m and amazon-beauty")
-    parser.add_argument("--data", choices=DATA, action="append", help="only this one")
-    parser.add_argument("--model", default="sasrec")
+    parser.add_argument("folder", type=Path, help="folder with ml-1m and amazon-beauty")
+    parser.add_argument("--row", choices=BY_NAME, metavar="NAME", help="of the table: " + ", ".join(BY_NAME))
+    parser.add_argument("--data", choices=FILES, action="append", help="only this one")
     parser.add_argument("--seeds", default="1", help="separated by commas")
+    parser.add_argument("--again", action="store_true", help="also what has a result file already")
+    parser.add_argument("--model", help="for a row of your own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the model")
     parser.add_argument("--label", default="", help="tells runs with other options apart")
-    parser.add_argument("--table", action="store_true", help="print the table of what is in bench/results")
     options = parser.parse_args()
-    if options.table:
-        print(table())
-        return
-    if options.folder is None:
-        parser.error("name the folder with the data, or --table")
-    if options.set and not options.label:
-        parser.error("--set needs a --label to tell the results apart")
-    for seed in options.seeds.split(","):
-        for name in options.data or DATA:
-            run(options, name, int(seed))
+    row = wanted_row(parser, options)
+    for seed in [int(seed) for seed in options.seeds.split(",")][:None if row.seeded else 1]:
+        for data in options.data or row.data:
+            run(row, options.folder, data, seed, options.again)
 
 
 if __name__ == "__main__":

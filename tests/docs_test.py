@@ -20,7 +20,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
-MAKE = re.compile(r"(?:^|`)make ([a-z][a-z-]*)", re.MULTILINE)
+MAKE = re.compile(r"(?:^|`)make ([a-z][a-z0-9-]*)", re.MULTILINE)
 SCRIPT = re.compile(r"\bscripts/([a-z][a-z-]*)")
 OPTION = re.compile(r"`((?:server|engine|store|language|recommend)(?:\.[a-z_]+)+)(?: = [^`]*|=[^`]*)?`")
 TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -70,7 +70,7 @@ class Pages(unittest.TestCase):
         self.assertFalse(found, "\n" + "\n".join(found))
 
     def test_make_targets_exist(self):
-        rules = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        rules = re.findall(r"^([a-z][a-z0-9 -]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         self.assert_known(MAKE, {word for rule in rules for word in rule.split()}, "make target")
 
     def test_scripts_exist(self):
