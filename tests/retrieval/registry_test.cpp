@@ -32,6 +32,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("gru4rec"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
+  EXPECT_TRUE(names.contains("fusion"));
 }
 
 TEST(Registry, SuggestsTheNearestNameOfAnUnknownModel) {
@@ -55,7 +56,8 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
         Case{"fpmc", "dimension", "0", "dimension"}, Case{"fpmc", "dropout", "0.1", "dropout"},
         Case{"gru4rec", "hidden", "0", "hidden"}, Case{"gru4rec", "recipe", "wild", "dense"},
         Case{"gru4rec", "loss", "hinge", "bpr-max"}, Case{"ease", "lamda", "3", "lambda"},
-        Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"}}) {
+        Case{"ridge", "decay", "1.5", "decay"}, Case{"ridge", "window", "0", "window"},
+        Case{"fusion", "model", "a,b", "models"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

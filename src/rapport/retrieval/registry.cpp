@@ -6,6 +6,7 @@
 #include "rapport/retrieval/bprmf.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fpmc.h"
+#include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/popularity.h"
@@ -87,6 +88,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<SasrecOptions>,
      .fit = fit_in_library<SasrecOptions>,
      .load = Sasrec::load},
+    {.name = "fusion",
+     .summary = "weighted sum of trained models' scores, the weights found on the validation items",
+     .source = "Vogt & Cottrell 1999; Montague & Aslam 2001",
+     .needs_libtorch = true,
+     .options = default_options<FusionOptions>,
+     .fit = fit_in_library<FusionOptions>,
+     .load = Fusion::load},
 };
 
 }  // namespace

@@ -57,6 +57,9 @@ class Retriever {
 Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,
                                         const std::vector<std::int64_t>& shape);
 
+/// Each item of a history once, in ascending order.
+std::vector<data::ItemIndex> distinct_items(std::span<const data::ItemIndex> history);
+
 struct ScoredItem {
   data::ItemIndex item = 0;
   float score = 0;

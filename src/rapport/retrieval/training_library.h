@@ -4,6 +4,7 @@
 
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/ease.h"
+#include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/kernels.h"
@@ -31,6 +32,9 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
                                  sizeof(SasrecOptions),
                                  sizeof(EaseOptions),
                                  sizeof(RidgeOptions),
+                                 sizeof(FusionOptions),
+                                 sizeof(Fusion),
+                                 sizeof(FusionMember),
                                  sizeof(SparseMatrix),
                                  sizeof(TrainingOptions),
                                  sizeof(FitContext),

@@ -1,0 +1,89 @@
+#include "rapport/retrieval/training/train_fusion.h"
+
+#include <fmt/format.h>
+
+#include "rapport/evaluation/ranking_metrics.h"
+#include "rapport/retrieval/model_directory.h"
+#include "rapport/retrieval/training/closed_form.h"
+#include "rapport/retrieval/training/fusion_weights.h"
+#include "rapport/retrieval/training/staged_fit.h"
+
+namespace rapport::retrieval {
+namespace {
+
+constexpr std::int64_t kFolds = 5;
+
+Result<std::unique_ptr<Retriever>> load_member(const std::string& directory,
+                                               const data::Dataset& dataset) {
+  TRY(auto model, load_retriever(directory, dataset));
+  if (model->kind() == "fusion")
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is a fusion itself: name its members instead, whose weights are "
+                            "then found together",
+                            directory),
+                "models");
+  TRY(const Json description, read_model_description(directory));
+  if (description["data"].value("checksum", "") != dataset.checksum())
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} was trained on other data than {}, though on the same catalogue: "
+                            "it may have learnt from the items that the weights are found on; "
+                            "train it again",
+                            directory, dataset.name()),
+                "models");
+  return model;
+}
+
+double own_ndcg(std::span<const FusionPool> pools, std::size_t member) {
+  evaluation::RankingMetrics metrics;
+  for (const FusionPool& pool : pools) metrics.add(pool.ranks[member], pool.weight);
+  return metrics.mean(evaluation::ndcg_at(10));
+}
+
+Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
+                const FitContext& context) {
+  StagedFit course(dataset, context, 4);
+  TRY_VOID(course.begin("members' scores"));
+  std::vector<std::unique_ptr<Retriever>> models;
+  for (const std::string& directory : options.models) {
+    TRY(auto model, load_member(directory, dataset));
+    models.push_back(std::move(model));
+  }
+  std::vector<FusionPool> pools = fusion_pools(dataset, models, {.threads = course.threads()});
+  if (pools.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} has no user with a validation item", dataset.name()), "data");
+
+  TRY_VOID(course.begin("weights"));
+  const FusionWeights found = find_fusion_weights(pools, course.threads());
+  Json report = Json::array();
+  std::vector<FusionMember> members;
+  const Json names = options.to_json()["models"];
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    report.push_back({{"model", names[m]},
+                      {"kind", models[m]->kind()},
+                      {"weight", found.weights[m]},
+                      {"validation", {{"ndcg@10", own_ndcg(pools, m)}}}});
+    if (const auto weight = static_cast<float>(found.weights[m]); weight > 0)
+      members.push_back({std::move(models[m]), weight});
+  }
+  const FusedNdcg fused = fused_ndcg(pools, found.weights);
+  const FusedNdcg equal = fused_ndcg(pools, std::vector<double>(models.size(), 1.0));
+  TRY_VOID(course.begin("cross-fit"));
+  const double cross_fitted = cross_fitted_ndcg(std::move(pools), kFolds, course.threads());
+
+  TRY(Fit fit, course.finish(std::make_unique<Fusion>(std::move(members)), options.to_json()));
+  fit.report["members"] = std::move(report);
+  fit.report["equal"] = {{"ndcg@10", equal.ndcg}};
+  fit.report["cross_fit"] = {{"folds", kFolds}, {"ndcg@10", cross_fitted}};
+  fit.report["in_doubt"] = fused.in_doubt;
+  return fit;
+}
+
+}  // namespace
+
+Result<Fit> train_fusion(const data::Dataset& dataset, const FusionOptions& options,
+                         const FitContext& context) {
+  return guarded("fusion", [&] { return fit(dataset, options, context); });
+}
+
+}  // namespace rapport::retrieval
