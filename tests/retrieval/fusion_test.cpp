@@ -63,9 +63,9 @@ std::vector<float> scores_of(const Retriever& model, const std::vector<data::Ite
   return scores;
 }
 
-/// By the words of the paper, in double precision.
-std::vector<double> standardised(const std::vector<float>& scores,
-                                 const std::vector<data::ItemIndex>& history) {
+/// By the words of the header, in double precision.
+std::vector<double> damped(const std::vector<float>& scores,
+                           const std::vector<data::ItemIndex>& history) {
   std::vector<double> unseen;
   for (std::size_t item = 0; item < scores.size(); ++item) {
     if (std::ranges::find(history, static_cast<data::ItemIndex>(item)) == history.end())
@@ -76,19 +76,21 @@ std::vector<double> standardised(const std::vector<float>& scores,
   for (const double score : unseen)
     variance += (score - mean) * (score - mean) / static_cast<double>(unseen.size());
   std::vector<double> result;
-  for (const float score : scores)
-    result.push_back((static_cast<double>(score) - mean) / std::sqrt(variance));
+  for (const float score : scores) {
+    const double z = (static_cast<double>(score) - mean) / std::sqrt(variance);
+    result.push_back((z < 0 ? -1 : 1) * (std::sqrt(1 + std::abs(z)) - 1));
+  }
   return result;
 }
 
-TEST(Fusion, SumsItsMembersInDeviationsOfTheUsersOwnScores) {
+TEST(Fusion, SumsItsMembersInDampedDeviationsOfTheUsersOwnScores) {
   const auto fusion = small_fusion();
   for (const std::vector<data::ItemIndex>& history :
        {std::vector<data::ItemIndex>{3, 1, 4, 1, 5}, {0}, {11, 2, 6, 8, 7, 3, 10}}) {
     const std::vector<float> fused = scores_of(*fusion, history);
     std::vector<double> expected(static_cast<std::size_t>(kItems));
     for (const FusionMember& member : fusion->members()) {
-      const auto own = standardised(scores_of(*member.model, history), history);
+      const auto own = damped(scores_of(*member.model, history), history);
       for (std::size_t item = 0; item < own.size(); ++item)
         expected[item] += static_cast<double>(member.weight) * own[item];
     }

@@ -22,7 +22,7 @@ std::vector<float> random_scores(std::size_t items, std::uint64_t seed) {
   return scores;
 }
 
-TEST(StandardScores, HaveMeanZeroAndDeviationOneOverWhatWasNotSeen) {
+TEST(StandardScores, AreDampedDeviationsFromTheMeanOfWhatWasNotSeen) {
   for (const std::size_t items : {2u, 15u, 16u, 17u, 100u, 1000u}) {
     std::vector<float> scores = random_scores(items, items);
     const std::vector<float> before = scores;
@@ -47,12 +47,13 @@ TEST(StandardScores, HaveMeanZeroAndDeviationOneOverWhatWasNotSeen) {
     EXPECT_NEAR(scale->mean, sum / count, 1e-5);
     EXPECT_NEAR(scale->inverse, 1 / std::sqrt(squares / count), 1e-4);
     std::vector<float> total(items, 1.0f);
-    add_standardised(scores, *scale, 0.5f, total);
-    for (std::size_t item = 0; item < items; ++item)
-      EXPECT_NEAR(
-          total[item],
-          1 + 0.5 * (static_cast<double>(scores[item]) - sum / count) / std::sqrt(squares / count),
-          1e-4);
+    add_damped(scores, *scale, 0.5f, total);
+    for (std::size_t item = 0; item < items; ++item) {
+      const double z =
+          (static_cast<double>(scores[item]) - sum / count) / std::sqrt(squares / count);
+      const double damped = (z < 0 ? -1 : 1) * (std::sqrt(1 + std::abs(z)) - 1);
+      EXPECT_NEAR(total[item], 1 + 0.5 * damped, 1e-4);
+    }
   }
 }
 

@@ -106,7 +106,7 @@ void Fusion::do_score(std::span<const Query> queries, std::span<float> scores) c
       for (std::size_t i = 0; i < asked.size(); ++i) {
         const auto row = std::span(scratch).subspan(i * items, items);
         if (const auto scale = standard_scale(row, seen[i]))
-          add_standardised(row, *scale, member.weight, scores.subspan((begin + i) * items, items));
+          add_damped(row, *scale, member.weight, scores.subspan((begin + i) * items, items));
       }
     }
   }

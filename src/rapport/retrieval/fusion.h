@@ -1,7 +1,7 @@
 // A linear fusion of trained models: each member's scores in standard deviations of the user's own
-// scores, times the member's weight, summed. Vogt & Cottrell, "Fusion via a Linear Combination of
-// Scores", Information Retrieval 1999; scores by Montague & Aslam, "Relevance Score Normalization
-// for Metasearch", CIKM 2001.
+// scores, damped (standard_scores.h), times the member's weight, summed. Vogt & Cottrell, "Fusion
+// via a Linear Combination of Scores", Information Retrieval 1999; scores by Montague & Aslam,
+// "Relevance Score Normalization for Metasearch", CIKM 2001.
 //
 //   TRY(const Fit fit, fit_retriever("fusion", dataset, {{"models", "models/a,models/b"}},
 //   context));

@@ -43,9 +43,12 @@ RAPPORT_VECTORISED Sums sums_about(const float* scores, std::size_t count, doubl
   return sums;
 }
 
-RAPPORT_VECTORISED void add_scaled(const float* scores, std::size_t count, float mean, float scale,
-                                   float* sum) {
-  for (std::size_t i = 0; i < count; ++i) sum[i] += scale * (scores[i] - mean);
+RAPPORT_VECTORISED void add_damped(const float* scores, std::size_t count,
+                                   const StandardScale& scale, float weight, float* sum) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float z = (scores[i] - scale.mean) * scale.inverse;
+    sum[i] += weight * std::copysign(std::sqrt(1 + std::abs(z)) - 1, z);
+  }
 }
 
 /// The first score of an item that was not seen. Precondition: there is one.
@@ -80,10 +83,10 @@ std::optional<StandardScale> standard_scale(std::span<float> scores,
   return StandardScale{static_cast<float>(mean), static_cast<float>(1 / deviation)};
 }
 
-void add_standardised(std::span<const float> scores, const StandardScale& scale, float weight,
-                      std::span<float> sum) {
+void add_damped(std::span<const float> scores, const StandardScale& scale, float weight,
+                std::span<float> sum) {
   assert(scores.size() == sum.size());
-  add_scaled(scores.data(), scores.size(), scale.mean, weight * scale.inverse, sum.data());
+  add_damped(scores.data(), scores.size(), scale, weight, sum.data());
 }
 
 }  // namespace rapport::retrieval

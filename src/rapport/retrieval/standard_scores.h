@@ -1,7 +1,9 @@
-// Scores of different models made comparable: in standard deviations from the mean, user by user.
+// Scores of different models made comparable: in standard deviations z from the mean, user by user,
+// and these damped, sign(z) · (√(1 + |z|) − 1): the best items of a model that says nothing of most
+// (a sparse one) lie tens of deviations out, and undamped no weight would do for them and the rest.
 //
 //   const auto scale = standard_scale(scores, seen);
-//   if (scale) add_standardised(scores, *scale, 0.4f, sum);   // sum += 0.4 · (scores − mean) / sd
+//   if (scale) add_damped(scores, *scale, 0.4f, sum);          // sum += 0.4 · damped z
 #pragma once
 
 #include <optional>
@@ -23,8 +25,8 @@ struct StandardScale {
 std::optional<StandardScale> standard_scale(std::span<float> scores,
                                             std::span<const data::ItemIndex> seen);
 
-/// sum[i] += weight · (scores[i] − mean) / deviation.
-void add_standardised(std::span<const float> scores, const StandardScale& scale, float weight,
-                      std::span<float> sum);
+/// sum[i] += weight · the damped (scores[i] − mean) / deviation. In the same order as the scores.
+void add_damped(std::span<const float> scores, const StandardScale& scale, float weight,
+                std::span<float> sum);
 
 }  // namespace rapport::retrieval

@@ -162,6 +162,7 @@ TEST_F(FusionWeightsTest, APoolIsOfUsersEvenlyWhereThereAreTooMany) {
 double log_likelihood(std::span<const FusionPool> pools, const std::vector<double>& weights) {
   double value = 0;
   for (const FusionPool& pool : pools) {
+    if (!pool.reached) continue;
     std::vector<double> sums(static_cast<std::size_t>(pool.items));
     for (std::size_t i = 0; i < sums.size(); ++i) {
       for (std::size_t m = 0; m < weights.size(); ++m)
@@ -214,8 +215,8 @@ TEST_F(FusionWeightsTest, TheSearchTakesWhatHelpsAndLeavesTheRest) {
   const FusionWeights found = find_fusion_weights(some, 2);
   EXPECT_NEAR(std::accumulate(found.weights.begin(), found.weights.end(), 0.0), 1, 1e-12);
   EXPECT_GT(found.weights[0], 0.2);
-  EXPECT_GT(found.weights[1], 0.2);
-  EXPECT_LT(found.weights[2], 0.1) << "knows nothing";
+  EXPECT_GT(found.weights[1], 0.05) << "knows less, of other users";
+  EXPECT_LT(found.weights[2], 0.05) << "knows nothing";
   EXPECT_EQ(found.ndcg, fused_ndcg(some, found.weights).ndcg);
   EXPECT_GE(found.ndcg, fused_ndcg(some, found.softmax).ndcg);
   for (std::size_t m = 0; m < 4; ++m) {
@@ -235,7 +236,7 @@ TEST_F(FusionWeightsTest, AreTheSameWhateverTheThreads) {
 TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
   auto some = pools(30);
   const double fitted = find_fusion_weights(some, 2).ndcg;
-  const double crossed = cross_fitted_ndcg(some, 5, 2);
+  const double crossed = cross_fit(some, 5, 2).ndcg;
   EXPECT_LE(crossed, fitted + 0.005);
   EXPECT_GT(crossed, fitted - 0.05);
 
@@ -248,9 +249,9 @@ TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
                           static_cast<double>(second.size()) *
                               fused_ndcg(second, find_fusion_weights(first, 2).weights).ndcg) /
                          static_cast<double>(some.size());
-  EXPECT_NEAR(cross_fitted_ndcg(some, 2, 2), by_hand, 1e-12);
+  EXPECT_NEAR(cross_fit(some, 2, 2).ndcg, by_hand, 1e-12);
   some.resize(1);
-  EXPECT_EQ(cross_fitted_ndcg(some, 5, 2), 0) << "nobody to find weights on";
+  EXPECT_EQ(cross_fit(some, 5, 2).ndcg, 0) << "nobody to find weights on";
 }
 
 }  // namespace

@@ -35,11 +35,11 @@ std::vector<Task> tasks_of(const data::Dataset& dataset, std::int64_t most) {
   return some;
 }
 
-/// One member's scores of one user, in standard deviations; what the user has seen is below all.
+/// One member's scores of one user, as Fusion adds them up; what the user has seen is below all.
 void standardise(std::span<float> row, std::span<const data::ItemIndex> seen,
                  data::ItemIndex target) {
   std::vector<float> standard(row.size(), 0.0f);
-  if (const auto scale = standard_scale(row, seen)) add_standardised(row, *scale, 1, standard);
+  if (const auto scale = standard_scale(row, seen)) add_damped(row, *scale, 1, standard);
   std::ranges::copy(standard, row.begin());
   for (const data::ItemIndex item : seen)
     if (item != target)
@@ -66,7 +66,7 @@ FusionPool pool_of(std::span<float> rows, std::size_t items, const Task& task,
   }
   if (complete) pool.bar.clear();
   candidates = distinct_items(candidates);
-  std::erase(candidates, target);
+  pool.reached = std::erase(candidates, target) > 0;
   candidates.insert(candidates.begin(), target);
   pool.items = static_cast<std::int64_t>(candidates.size());
   pool.scores.reserve(members * candidates.size());

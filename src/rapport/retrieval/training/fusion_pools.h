@@ -17,9 +17,10 @@
 
 namespace rapport::retrieval {
 
-/// One user's. Scores are in standard deviations, as Fusion adds them up.
+/// One user's. Scores are damped standard deviations, as Fusion adds them up.
 struct FusionPool {
   std::int64_t items = 0;     // the held-out one first
+  bool reached = false;       // it is among the best of a member
   std::vector<float> scores;  // [members × items]
   /// [members] none of the items outside scores more; empty when none is outside.
   std::vector<float> bar;

@@ -123,9 +123,10 @@ SoftmaxLikelihood softmax_likelihood(std::span<const FusionPool> pools,
   const auto count = static_cast<std::int64_t>(pools.size());
   in_parallel(threads, kShards, [&](std::int64_t shard) {
     PoolLikelihood of_pool;
-    for (std::int64_t i = count * shard / kShards; i < count * (shard + 1) / kShards; ++i)
-      of_pool.add(pools[static_cast<std::size_t>(i)], weights,
-                  parts[static_cast<std::size_t>(shard)]);
+    for (std::int64_t i = count * shard / kShards; i < count * (shard + 1) / kShards; ++i) {
+      const FusionPool& pool = pools[static_cast<std::size_t>(i)];
+      if (pool.reached) of_pool.add(pool, weights, parts[static_cast<std::size_t>(shard)]);
+    }
   });
   SoftmaxLikelihood sum = nothing(weights.size());
   for (const SoftmaxLikelihood& part : parts) add(part, sum);

@@ -10,7 +10,9 @@
 
 namespace rapport::retrieval {
 
-/// A log-likelihood at some weights, summed over users: concave in the weights.
+/// A log-likelihood at some weights, summed over the users whose item a member reaches: concave in
+/// the weights. The others' pools hold nothing but items that all members put before theirs, so
+/// they would only say that the members know nothing.
 struct SoftmaxLikelihood {
   double value = 0;
   std::vector<double> gradient;   // [members]

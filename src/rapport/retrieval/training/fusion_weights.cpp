@@ -76,7 +76,9 @@ class Contests {
     const auto difference = [&](std::size_t m, std::size_t item) {
       return pool.scores[m * items + item] - pool.scores[m * items];
     };
-    Contest contest{.begin = differences_.size(), .weight = pool.weight};
+    Contest contest;
+    contest.begin = differences_.size();
+    contest.weight = pool.weight;
     std::vector<std::size_t> open;
     for (std::size_t item = 1; item < items; ++item) {
       std::size_t not_below = 0;
@@ -153,21 +155,25 @@ FusedNdcg fused_ndcg(std::span<const FusionPool> pools, std::span<const double> 
   return Contests(pools).ndcg(weights);
 }
 
-double cross_fitted_ndcg(std::vector<FusionPool> pools, std::int64_t folds, std::int64_t threads) {
+CrossFit cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads) {
   const auto count = static_cast<std::int64_t>(pools.size());
-  double sum = 0, total = 0;
+  CrossFit sum;
+  double total = 0;
   for (std::int64_t fold = 0; fold < folds; ++fold) {
     // The fold stands in front, and goes to the back when it is done.
     const auto size = static_cast<std::size_t>(count * (fold + 1) / folds - count * fold / folds);
-    const auto unseen = std::span(pools).first(size), seen = std::span(pools).subspan(size);
+    const auto unseen = pools.first(size), seen = pools.subspan(size);
     if (unseen.empty() || seen.empty()) continue;
     double weight = 0;
     for (const FusionPool& pool : unseen) weight += pool.weight;
-    sum += weight * fused_ndcg(unseen, find_fusion_weights(seen, threads).weights).ndcg;
+    const FusionWeights found = find_fusion_weights(seen, threads);
+    const Contests contests(unseen);
+    sum.ndcg += weight * contests.ndcg(found.weights).ndcg;
+    sum.softmax += weight * contests.ndcg(found.softmax).ndcg;
     total += weight;
     std::ranges::rotate(pools, pools.begin() + static_cast<std::ptrdiff_t>(size));
   }
-  return total > 0 ? sum / total : 0;
+  return total > 0 ? CrossFit{sum.ndcg / total, sum.softmax / total} : CrossFit{};
 }
 
 }  // namespace rapport::retrieval

@@ -32,8 +32,13 @@ struct FusedNdcg {
 /// Of given weights.
 FusedNdcg fused_ndcg(std::span<const FusionPool> pools, std::span<const double> weights);
 
-/// NDCG@10 of users that the weights were not found on: each of `folds` parts of the users, by the
+/// NDCG@10 of users that weights were not found on: each of `folds` parts of the users, by the
 /// weights of the others. Users follow no order, so that parts are as good as drawn.
-double cross_fitted_ndcg(std::vector<FusionPool> pools, std::int64_t folds, std::int64_t threads);
+struct CrossFit {
+  double ndcg = 0;     // of the weights that find_fusion_weights ends with
+  double softmax = 0;  // of those where its search begins
+};
+/// `pools` change places on the way, and are as they were at the end.
+CrossFit cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads);
 
 }  // namespace rapport::retrieval

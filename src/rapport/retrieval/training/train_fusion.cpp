@@ -55,27 +55,30 @@ Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
 
   TRY_VOID(course.begin("weights"));
   const FusionWeights found = find_fusion_weights(pools, course.threads());
+  TRY_VOID(course.begin("cross-fit"));
+  const CrossFit crossed = cross_fit(pools, kFolds, course.threads());
+  const bool searched = crossed.ndcg >= crossed.softmax;
+  const std::vector<double>& weights = searched ? found.weights : found.softmax;
+
   Json report = Json::array();
   std::vector<FusionMember> members;
   const Json names = options.to_json()["models"];
   for (std::size_t m = 0; m < models.size(); ++m) {
     report.push_back({{"model", names[m]},
                       {"kind", models[m]->kind()},
-                      {"weight", found.weights[m]},
+                      {"weight", weights[m]},
                       {"validation", {{"ndcg@10", own_ndcg(pools, m)}}}});
-    if (const auto weight = static_cast<float>(found.weights[m]); weight > 0)
+    if (const auto weight = static_cast<float>(weights[m]); weight > 0)
       members.push_back({std::move(models[m]), weight});
   }
-  const FusedNdcg fused = fused_ndcg(pools, found.weights);
-  const FusedNdcg equal = fused_ndcg(pools, std::vector<double>(models.size(), 1.0));
-  TRY_VOID(course.begin("cross-fit"));
-  const double cross_fitted = cross_fitted_ndcg(std::move(pools), kFolds, course.threads());
-
+  const std::vector<double> equal(models.size(), 1.0);
   TRY(Fit fit, course.finish(std::make_unique<Fusion>(std::move(members)), options.to_json()));
   fit.report["members"] = std::move(report);
-  fit.report["equal"] = {{"ndcg@10", equal.ndcg}};
-  fit.report["cross_fit"] = {{"folds", kFolds}, {"ndcg@10", cross_fitted}};
-  fit.report["in_doubt"] = fused.in_doubt;
+  fit.report["found_by"] = searched ? "search" : "softmax";
+  fit.report["equal"] = {{"ndcg@10", fused_ndcg(pools, equal).ndcg}};
+  fit.report["cross_fit"] = {{"folds", kFolds},
+                             {"ndcg@10", searched ? crossed.ndcg : crossed.softmax}};
+  fit.report["in_doubt"] = fused_ndcg(pools, weights).in_doubt;
   return fit;
 }
 
