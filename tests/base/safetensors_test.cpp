@@ -73,6 +73,31 @@ TEST_F(SafetensorsTest, GivesBackWholeNumbersAndTakesNothingElseForThem) {
   EXPECT_EQ(file->read_integers("rows", {1}).error().code, ErrorCode::kCorrupt);
 }
 
+TEST_F(SafetensorsTest, HoldsFilesWithinAFile) {
+  SafetensorsWriter first, second;
+  first.add("weights", {2}, std::vector<float>{1, 2}).add("bias", {1}, std::vector<float>{3});
+  second.add("weights", {1}, std::vector<float>{4});
+  ASSERT_TRUE(SafetensorsWriter()
+                  .add("own", {1}, std::vector<float>{5})
+                  .add_all("a.", first)
+                  .add_all("a.b.", second)
+                  .write(path_));
+  const auto file = Safetensors::open(path_);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->tensors().size(), 4u);
+  auto part = [&] {
+    const auto whole = Safetensors::open(path_);
+    return whole->part("a.");
+  }();
+  ASSERT_TRUE(part) << "independent of the file it is in";
+  EXPECT_EQ(part->tensors().size(), 3u);
+  EXPECT_THAT(part->read_floats("weights", {2}).value(), ElementsAre(1, 2));
+  EXPECT_THAT(part->read_floats("bias", {1}).value(), ElementsAre(3));
+  EXPECT_THAT(part->part("b.")->read_floats("weights", {1}).value(), ElementsAre(4));
+  EXPECT_THAT(part->read_floats("own", {1}).error().message, HasSubstr("model.safetensors: a."));
+  EXPECT_TRUE(file->part("c.")->tensors().empty());
+}
+
 TEST_F(SafetensorsTest, RefusesToReadWhatIsNotAsAskedFor) {
   ASSERT_TRUE(SafetensorsWriter()
                   .add("weights", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6})

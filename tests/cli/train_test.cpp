@@ -65,6 +65,17 @@ TEST_F(Train, TellsTheStagesOfAFitInClosedForm) {
   EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
 }
 
+TEST_F(Train, TellsWhatEachMemberOfAFusionWeighs) {
+  const std::string ease = folder_.file("ease"), popularity = folder_.file("popularity");
+  ASSERT_EQ(run({"--data", data_, "--model", "ease", "--output", ease}).status, 0);
+  ASSERT_EQ(run({"--data", data_, "--model", "popularity", "--output", popularity}).status, 0);
+  const Ran ran = run({"--data", data_, "--model", "fusion", "--output", output_, "--set",
+                       "models=" + ease + "," + popularity});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("× ease, alone 0."), HasSubstr("× popularity, alone 0.")));
+  EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
+}
+
 TEST_F(Train, ListsEveryModelWithItsOptions) {
   const Json list = run_for_json({add_train}, train({"--model", "list"}));
   ASSERT_EQ(list["models"].size(), retrieval::retriever_kinds().size());

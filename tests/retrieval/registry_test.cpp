@@ -36,6 +36,7 @@ TEST(Registry, HasEachNameOnceWithWhatAPersonNeedsToKnow) {
   EXPECT_TRUE(names.contains("bert4rec"));
   EXPECT_TRUE(names.contains("ease"));
   EXPECT_TRUE(names.contains("ridge"));
+  EXPECT_TRUE(names.contains("fusion"));
 }
 
 TEST(Registry, SuggestsTheNearestNameOfAnUnknownModel) {
@@ -77,7 +78,8 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
                         Case{"caser", "initial_deviation", "2", "initial_deviation"},
                         Case{"ease", "lamda", "3", "lambda"},
                         Case{"ridge", "decay", "1.5", "decay"},
-                        Case{"ridge", "window", "0", "window"}}) {
+                        Case{"ridge", "window", "0", "window"},
+                        Case{"fusion", "model", "a,b", "models"}}) {
     const auto fit = fit_retriever(c.model, dataset, {{c.key, c.value}}, {.clock = kClock});
     ASSERT_FALSE(fit) << c.key;
     EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << c.key;

@@ -293,6 +293,17 @@ Result<std::string> Safetensors::read_text(std::string_view name) const {
   return read_bytes(found->second.begin, found->second.bytes);
 }
 
+Result<Safetensors> Safetensors::part(std::string_view prefix) const {
+  const int descriptor = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+  if (descriptor < 0)
+    return fail(ErrorCode::kIo, fmt::format("{}: cannot open: {}", path_, std::strerror(errno)));
+  Safetensors file(fmt::format("{}: {}", path_, prefix), descriptor);
+  for (auto tensor = tensors_.lower_bound(prefix);
+       tensor != tensors_.end() && tensor->first.starts_with(prefix); ++tensor)
+    file.tensors_.emplace(tensor->first.substr(prefix.size()), tensor->second);
+  return file;
+}
+
 SafetensorsWriter& SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
                                           std::span<const float> values) {
   return add_bytes(name, "F32", std::move(shape),
@@ -313,6 +324,19 @@ SafetensorsWriter& SafetensorsWriter::add_bytes(const std::string& name, std::st
                    {"shape", std::move(shape)},
                    {"data_offsets", {data_.size(), data_.size() + bytes.size()}}};
   data_ += bytes;
+  return *this;
+}
+
+SafetensorsWriter& SafetensorsWriter::add_all(std::string_view prefix,
+                                              const SafetensorsWriter& other) {
+  for (const auto& [name, entry] : other.header_.items()) {
+    Json moved = entry;
+    for (Json& offset : moved["data_offsets"]) offset = offset.get<std::size_t>() + data_.size();
+    const std::string full = std::string(prefix) + name;
+    assert(!header_.contains(full));
+    header_[full] = std::move(moved);
+  }
+  data_ += other.data_;
   return *this;
 }
 

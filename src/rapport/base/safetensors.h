@@ -56,6 +56,10 @@ class Safetensors {
   /// The bytes of one tensor of type U8, as text. Errors: kCorrupt; kIo.
   Result<std::string> read_text(std::string_view name) const;
 
+  /// The tensors whose names begin with `prefix`, under the rest of their names: a file within the
+  /// file, as add_all writes it. Independent of this one. Errors: kIo.
+  Result<Safetensors> part(std::string_view prefix) const;
+
  private:
   Safetensors(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
   Result<void> read_header();
@@ -84,6 +88,8 @@ class SafetensorsWriter {
   /// The same for values of any type, little-endian.
   SafetensorsWriter& add_bytes(const std::string& name, std::string_view dtype,
                                std::vector<std::int64_t> shape, std::string_view bytes);
+  /// All that `other` has, `prefix` in front of each name.
+  SafetensorsWriter& add_all(std::string_view prefix, const SafetensorsWriter& other);
 
   /// The whole file.
   std::string bytes() const;

@@ -83,6 +83,16 @@ std::string epoch_line(const retrieval::FitProgress& progress, double best,
   return line + fmt::format("  {:.2f} s, at most {:.0f} min left\n", progress.seconds, left / 60);
 }
 
+/// Of a fusion: a line a member, with what it weighs and what it is alone.
+std::string member_lines(const Json& report) {
+  std::string lines;
+  for (const Json& member : report.value("members", Json::array()))
+    lines += fmt::format("\n  {:.3f} × {}, alone {:.4f}", member["weight"].get<double>(),
+                         member["model"].get<std::string>(),
+                         member["validation"]["ndcg@10"].get<double>());
+  return lines;
+}
+
 Result<void> train(Context& context, const TrainOptions& options) {
   if (options.model == "list") {
     list_kinds(context);
@@ -145,6 +155,7 @@ Result<void> train(Context& context, const TrainOptions& options) {
                           fit.report["epochs"].dump())
             : ":",
         fit.report["validation"]["ndcg@10"].get<double>(), fit.report["seconds"].get<double>());
+  context.out << member_lines(fit.report);
   context.out << fmt::format("\nnext: rapport evaluate --data {} --model {}\n", options.data,
                              options.output);
   return {};

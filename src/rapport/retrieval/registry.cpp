@@ -10,6 +10,7 @@
 #include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fpmc.h"
+#include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/lightgcn.h"
@@ -121,6 +122,13 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<SasrecOptions>,
      .fit = fit_in_library<SasrecOptions>,
      .load = Sasrec::load},
+    {.name = "fusion",
+     .summary = "weighted sum of trained models' scores, the weights found on the validation items",
+     .source = "Vogt & Cottrell 1999; Montague & Aslam 2001",
+     .needs_libtorch = true,
+     .options = default_options<FusionOptions>,
+     .fit = fit_in_library<FusionOptions>,
+     .load = Fusion::load},
 };
 
 }  // namespace

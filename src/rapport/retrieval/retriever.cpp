@@ -47,6 +47,13 @@ Result<std::vector<float>> read_weights(const base::Safetensors& file, const std
   return weights;
 }
 
+std::vector<data::ItemIndex> distinct_items(std::span<const data::ItemIndex> history) {
+  std::vector<data::ItemIndex> items(history.begin(), history.end());
+  std::ranges::sort(items);
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+  return items;
+}
+
 namespace {
 
 std::vector<ScoredItem> best_of(std::span<float> scores, std::int64_t k,

@@ -79,6 +79,9 @@ class Retriever {
 Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,
                                         const std::vector<std::int64_t>& shape);
 
+/// Each item of a history once, in ascending order.
+std::vector<data::ItemIndex> distinct_items(std::span<const data::ItemIndex> history);
+
 /// The `k` best items that are not in `excluded`, best first; among equals the lower number first.
 /// Of an indexed model, as far as its index finds them.
 Result<std::vector<ScoredItem>> top_items(const Retriever& model, const Query& query,

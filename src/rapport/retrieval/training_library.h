@@ -8,6 +8,7 @@
 #include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/ease.h"
+#include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/kernels.h"
@@ -32,7 +33,7 @@ struct TrainingLibrary {
 inline constexpr std::uint64_t kTrainingBuild = [] {
   std::uint64_t build = 5;
   for (const std::size_t size :
-       {sizeof(Bert4recOptions), sizeof(Bert4recWeights), sizeof(Bert4recEncoder), sizeof(Bert4rec), sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
+       {sizeof(Bert4recOptions), sizeof(Bert4recWeights), sizeof(Bert4recEncoder), sizeof(Bert4rec), sizeof(FusionOptions), sizeof(Fusion), sizeof(FusionMember), sizeof(CaserOptions),    sizeof(CaserWeights),   sizeof(CaserLayer),
         sizeof(CaserTrace),      sizeof(Windows),        sizeof(Gru4recOptions),
         sizeof(Gru4recWeights),  sizeof(SasrecOptions),  sizeof(EaseOptions),
         sizeof(RidgeOptions),    sizeof(SparseMatrix),   sizeof(TextOptions),

@@ -4,6 +4,7 @@
 #include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/ease.h"
+#include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec_options.h"
 #include "rapport/retrieval/ridge.h"
 #include "rapport/retrieval/sasrec_options.h"
@@ -12,6 +13,7 @@
 #include "rapport/retrieval/training/train_caser.h"
 #include "rapport/retrieval/training/train_bert4rec.h"
 #include "rapport/retrieval/training/train_ease.h"
+#include "rapport/retrieval/training/train_fusion.h"
 #include "rapport/retrieval/training/train_gru4rec.h"
 #include "rapport/retrieval/training/train_ridge.h"
 #include "rapport/retrieval/training/train_sasrec.h"
@@ -41,6 +43,7 @@ constexpr struct {
     {"ease", fit_with<EaseOptions, train_ease>},
     {"ridge", fit_with<RidgeOptions, train_ridge>},
     {"sasrec", fit_with<SasrecOptions, train_sasrec>},
+    {"fusion", fit_with<FusionOptions, train_fusion>},
 };
 
 Result<Fit> fit(std::string_view kind, const data::Dataset& dataset, const Assignments& assignments,

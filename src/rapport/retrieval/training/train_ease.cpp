@@ -8,6 +8,7 @@
 #include "rapport/retrieval/training/parallel.h"
 #include "rapport/retrieval/training/positive_definite.h"
 #include "rapport/retrieval/training/sparse_product.h"
+#include "rapport/retrieval/training/staged_fit.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -16,10 +17,7 @@ namespace {
 SparseMatrix taken(const data::Dataset& dataset) {
   SparseMatrix matrix{.columns = dataset.items()};
   for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-    const auto history = data::training_history(dataset, user);
-    std::vector<data::ItemIndex> items(history.begin(), history.end());
-    std::ranges::sort(items);
-    items.erase(std::unique(items.begin(), items.end()), items.end());
+    const auto items = distinct_items(data::training_history(dataset, user));
     matrix.indices.insert(matrix.indices.end(), items.begin(), items.end());
     matrix.values.resize(matrix.indices.size(), 1.0f);
     matrix.end_row();
@@ -44,7 +42,7 @@ Result<Fit> fit(const data::Dataset& dataset, const EaseOptions& options,
   TRY_VOID(check_closed_form(dataset, 2, 2));
   const std::int64_t items = dataset.items();
   const auto cells = static_cast<std::size_t>(items * items);
-  ClosedForm form(dataset, context, 4);
+  StagedFit form(dataset, context, 4);
 
   TRY_VOID(form.begin("products"));
   std::vector<float> gram(cells);

@@ -10,6 +10,7 @@
 #include "rapport/retrieval/training/closed_form.h"
 #include "rapport/retrieval/training/positive_definite.h"
 #include "rapport/retrieval/training/sparse_product.h"
+#include "rapport/retrieval/training/staged_fit.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -96,7 +97,7 @@ Result<Fit> fit(const data::Dataset& dataset, const RidgeOptions& options,
   TRY_VOID(check_closed_form(dataset, 2, 2));
   const std::int64_t items = dataset.items();
   const bool reads_text = options.alpha > 0;
-  ClosedForm form(dataset, context, reads_text ? 5 : 4);
+  StagedFit form(dataset, context, reads_text ? 5 : 4);
   Equations equations(items);
 
   if (reads_text) {

@@ -1,0 +1,47 @@
+// The course of every fit that has named stages instead of epochs: each reported, with its seconds,
+// and one validation at the end.
+//
+//   StagedFit course(dataset, context, /*stages=*/5);
+//   TRY_VOID(course.begin("products"));
+//   …
+//   return course.finish(std::move(model), options.to_json());
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "rapport/retrieval/registry.h"
+
+namespace rapport::retrieval {
+
+class StagedFit {
+ public:
+  /// `stages` in all, which `begin` names one by one.
+  StagedFit(const data::Dataset& dataset, const FitContext& context, std::int64_t stages);
+
+  std::int64_t threads() const { return threads_; }
+
+  /// Ends the stage before and reports it. Errors: kCancelled when a stop was asked for.
+  Result<void> begin(std::string_view stage);
+  /// Within a stage, `done` [0, 1] of it. Errors: kCancelled.
+  Result<void> step(double done);
+
+  /// Validates, the last stage. Errors: kCancelled; those of rank_held_out.
+  Result<Fit> finish(std::unique_ptr<Retriever> model, Json options);
+
+ private:
+  void end();
+  void report(double done) const;
+
+  const data::Dataset& dataset_;
+  const FitContext& context_;
+  const std::int64_t threads_, stages_;
+  std::int64_t stage_ = 0;  // from 1, under way
+  std::string name_;
+  std::chrono::nanoseconds start_, stage_start_;
+  Json seconds_ = Json::object();  // by stage
+};
+
+}  // namespace rapport::retrieval
