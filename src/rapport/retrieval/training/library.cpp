@@ -1,8 +1,8 @@
 // What librapport_training.so offers to the program that opens it.
 #include <fmt/format.h>
 
-#include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/bert4rec_options.h"
+#include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec_options.h"
@@ -10,8 +10,8 @@
 #include "rapport/retrieval/sasrec_options.h"
 #include "rapport/retrieval/training_library.h"
 
-#include "rapport/retrieval/training/train_caser.h"
 #include "rapport/retrieval/training/train_bert4rec.h"
+#include "rapport/retrieval/training/train_caser.h"
 #include "rapport/retrieval/training/train_ease.h"
 #include "rapport/retrieval/training/train_fusion.h"
 #include "rapport/retrieval/training/train_gru4rec.h"

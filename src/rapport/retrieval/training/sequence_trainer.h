@@ -13,8 +13,8 @@
 #include "rapport/base/random.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sequence_model.h"
-#include "rapport/retrieval/training/item_text.h"
 #include "rapport/retrieval/training/cloze.h"
+#include "rapport/retrieval/training/item_text.h"
 #include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {

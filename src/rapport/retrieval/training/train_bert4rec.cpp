@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "rapport/retrieval/training/bert4rec_gradient.h"
 #include "rapport/retrieval/initialisation.h"
+#include "rapport/retrieval/training/bert4rec_gradient.h"
 
 namespace rapport::retrieval {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "rapport/retrieval/training/caser_gradient.h"
 #include "rapport/retrieval/initialisation.h"
+#include "rapport/retrieval/training/caser_gradient.h"
 
 namespace rapport::retrieval {
 namespace {
