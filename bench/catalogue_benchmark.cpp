@@ -129,7 +129,9 @@ int main(int argc, char** argv) {
       directory = argv[i];
   }
   if (!std::filesystem::exists(directory)) {
-    fmt::print(stderr, "{} is not there: bench/quality.py ../shared/data --data beauty trains it\n",
+    fmt::print(stderr,
+               "{} is not there: bench/quality.py ../shared/data --row sasrec --data beauty "
+               "--again trains it\n",
                directory.string());
     if (json) fmt::print("{{\"figures\": []}}\n");  // the other benchmarks go on
     return json ? 0 : 1;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 
+#include "rapport/data/leave_one_out.h"
 #include "rapport/data/prepare.h"
 #include "source_files.h"
 #include "testing/temporary_directory.h"
@@ -43,6 +45,53 @@ TEST(SharedData, AmazonBeautyHasTheFiguresOfTable1) {
   EXPECT_EQ(polish.sales_rank, 344'222);
   EXPECT_THAT(polish.categories,
               ::testing::ElementsAre("Beauty", "Makeup", "Nails", "Nail Polish"));
+}
+
+// Two ways to cheat that the published files invite to, with what they are worth: no model may use
+// them (tests/retrieval/training/leaks_test.cpp).
+TEST(SharedData, AmazonBeautyHasTrapsThatAModelMustNotUse) {
+  NEED_SHARED_FILE(sequences, "amazon-beauty/sequences.txt.gz");
+  const Dataset dataset = prepare_files(Format::kSequences, {.interactions = sequences}).dataset;
+  // The file numbers items as they first appear, user by user: the highest number so far plus one
+  // is the next item that nobody had before, which is the test item of every 17th user.
+  // Our own numbers follow a hash of the ids instead, which tells nothing.
+  const auto number = [](std::string_view id) { return std::stoll(std::string(id)); };
+  std::vector<UserIndex> users(static_cast<std::size_t>(dataset.users()));
+  std::iota(users.begin(), users.end(), 0);
+  std::ranges::sort(users, {}, [&](UserIndex user) { return number(dataset.people().id(user)); });
+  std::int64_t told = 0, told_by_ours = 0, highest = 0;
+  ItemIndex highest_of_ours = -1;
+  std::vector<std::int64_t> trained(static_cast<std::size_t>(dataset.items())),
+      tested(trained.size());
+  for (const UserIndex user : users) {
+    const auto history = dataset.history(user);
+    for (const ItemIndex item : history.first(history.size() - 1)) {
+      highest = std::max<std::int64_t>(highest, number(dataset.catalogue().id(item)));
+      highest_of_ours = std::max(highest_of_ours, item);
+    }
+    told += number(dataset.catalogue().id(history.back())) == highest + 1 ? 1 : 0;
+    told_by_ours += history.back() == highest_of_ours + 1 ? 1 : 0;
+    highest = std::max<std::int64_t>(highest, number(dataset.catalogue().id(history.back())));
+    highest_of_ours = std::max(highest_of_ours, history.back());
+    for (const ItemIndex item : training_history(dataset, user))
+      ++trained[static_cast<std::size_t>(item)];
+    ++tested[static_cast<std::size_t>(history.back())];
+  }
+  EXPECT_EQ(told, 1'297);
+  EXPECT_LE(told_by_ours, 5) << "our own numbers follow the users' order too";
+  // All items have five interactions, so one that is rare in the training is held out often.
+  const auto tested_of = [&](std::int64_t count) {
+    double items = 0, sum = 0;
+    for (std::size_t item = 0; item < trained.size(); ++item) {
+      if (trained[item] != count) continue;
+      ++items;
+      sum += static_cast<double>(tested[item]);
+    }
+    return sum / items;
+  };
+  EXPECT_NEAR(tested_of(1), 3.91, 0.01);
+  EXPECT_NEAR(tested_of(4), 1.05, 0.01);
+  EXPECT_NEAR(tested_of(10), 1.62, 0.01);
 }
 
 TEST(SharedData, MovieLens1MHasTheFiguresOfTable1AndOpensAsItWasSaved) {

@@ -118,6 +118,19 @@ TEST_F(ModelDirectory, RefusesWhatItCannotServeAndSaysWhy) {
   }
 }
 
+/// However large: nothing is allocated for what the file does not hold.
+TEST_F(ModelDirectory, RefusesSizesThatTheWeightsDoNotHave) {
+  const SasrecShape shape{.items = 12, .dimension = 4, .blocks = 1, .max_length = 3};
+  save(std::make_unique<Sasrec>(
+      shape, std::vector<float>(static_cast<std::size_t>(sasrec_weights(shape).total), 0.1f)));
+  for (const std::int64_t items : {13, 1 << 30}) {
+    edit([&](Json& j) { j["options"]["items"] = items; });
+    const Error error = refusal();
+    EXPECT_EQ(error.code, ErrorCode::kCorrupt) << items;
+    EXPECT_THAT(error.message, HasSubstr("item_embedding"));
+  }
+}
+
 TEST_F(ModelDirectory, RefusesWeightsThatAreNoNumbers) {
   std::vector<float> counts(12, 1.0f);
   counts[7] = std::numeric_limits<float>::quiet_NaN();

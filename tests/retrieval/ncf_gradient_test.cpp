@@ -126,6 +126,25 @@ TEST(NcfGradient, LeavesOutNegativesThatWereNotFound) {
               std::log(2.0) / 2, 1e-6);
 }
 
+/// Whatever number of negatives was not found: the gradients are those of what there is, but for
+/// the number that the mean is over.
+TEST(NcfGradient, DecaysNothingForNegativesThatWereNotFound) {
+  const std::vector<std::vector<data::ItemIndex>> taken = {{0, 1, 2, 3, 4, 5, 6}};
+  const std::vector<std::span<const data::ItemIndex>> own(taken.begin(), taken.end());
+  TrainingThreads threads({.clock = kClock, .threads = 1});
+  const NegativeSampler sampler(own, kShape.items, 0);
+  std::vector<std::vector<float>> gradients;
+  for (const std::int64_t negatives : {1, 3}) {
+    NcfGradient gradient(kShape, 1, {.negatives = negatives, .regularisation = 0.1}, sampler);
+    gradients.emplace_back(static_cast<std::size_t>(gradient.layout().total));
+    gradient.compute(interactions_of(own), drawn(gradient.layout().total, 1), 1, threads,
+                     gradients.back());
+    for (float& value : gradients.back()) value *= static_cast<float>(1 + negatives);
+  }
+  for (std::size_t i = 0; i < gradients[0].size(); ++i)
+    EXPECT_NEAR(gradients[0][i], gradients[1][i], 1e-5) << i;
+}
+
 TEST(NcfGradient, IsTheSameForAnyNumberOfThreads) {
   std::vector<std::vector<data::ItemIndex>> taken(150);  // several parts
   for (std::size_t user = 0; user < taken.size(); ++user)

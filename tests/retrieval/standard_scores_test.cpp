@@ -76,6 +76,8 @@ TEST(StandardScores, AreNoneWhereNoItemIsToldFromAnother) {
   };
   EXPECT_TRUE(scale({1, 2}));
   EXPECT_TRUE(scale({0, 0, 1e-30f})) << "small is not equal";
+  EXPECT_FALSE(scale({0, 0, 1e-40f})) << "its inverse is no number";
+  EXPECT_FALSE(scale({-3e38f, 0, 3e38f})) << "a difference is no number";
   EXPECT_FALSE(scale({0.1f, 0.1f, 0.1f}));
   EXPECT_FALSE(scale({1e6f, 1e6f, std::nextafter(1e6f, 2e6f)})) << "but for rounding";
   EXPECT_FALSE(scale({1, 2, 3}, {0, 1})) << "one item left";

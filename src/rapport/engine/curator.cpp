@@ -28,6 +28,12 @@ std::string training_is_missing(const std::string& model) {
       model);
 }
 
+// Not one that is made of others.
+bool trains_by_itself(const std::string& model) {
+  const auto kind = retrieval::find_retriever_kind(model);
+  return !kind || !(*kind)->needs_options;  // of an unknown one the training says what is wrong
+}
+
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
@@ -79,6 +85,7 @@ void Curator::make_missing() {
     return;
   }
   if (served->has_model() || options_.model == kPopularity || !options_.train) return;
+  if (!trains_by_itself(options_.model)) return;
   // What is there and cannot be used may be somebody's: only what is missing is made.
   if (is_there(model_path(served->name())) || !retrieval::training_is_built()) return;
   enqueue(kTrainRetrieverJob, served->dataset()->catalogue_checksum() + options_.model,
@@ -98,14 +105,24 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   if (options_.model == kPopularity) {
     why = "recommend.model is popularity";
   } else if (auto loaded = retrieval::load_retriever(model_path(dataset->name()), *dataset)) {
-    if (const auto indexed = (*loaded)->index_items(); !indexed)
-      base::log_warning("a large catalogue is scored whole", {{"error", indexed.error().message}});
+    if ((*loaded)->items() >= retrieval::Retriever::kIndexedFrom) {
+      slot_.put(
+          ServedCatalogue::create(dataset, nullptr, "the index of the catalogue is being made"));
+      const auto indexed = (*loaded)->index_items(options_.train_threads);
+      if (!(*loaded)->is_indexed())
+        base::log_warning("a large catalogue is scored whole",
+                          {{"why", indexed ? "the model's scores are more than products"
+                                           : indexed.error().message}});
+    }
     model = *std::move(loaded);
   } else if (loaded.error().code != ErrorCode::kNotFound) {
     why = loaded.error().message;
     base::log_warning("popularity serves in place of a model", {{"error", why}});
   } else if (!retrieval::training_is_built()) {
     why = training_is_missing(options_.model);
+    base::log_warning("popularity serves", {{"why", why}});
+  } else if (!trains_by_itself(options_.model)) {
+    why = fmt::format("no {} is there: make it with rapport train", options_.model);
     base::log_warning("popularity serves", {{"why", why}});
   } else if (!options_.train) {
     why = fmt::format("no {} is trained, and recommend.train is false", options_.model);

@@ -80,19 +80,16 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
                                         const Allowed& allowed, std::int64_t k,
                                         const RecommendOptions& options,
                                         std::vector<LeftOut>& left_out) {
-  const retrieval::Query query{.history = taste.sequence};
-  const auto admit = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; };
   // Twice the list, so that balance has a choice.
   const auto n = static_cast<std::size_t>(std::max(options.candidates, 2 * k));
-  TRY(auto scored, model.is_indexed() ? top_items(model, query, kOfLargeCatalogue, {})
-                                      : score_all(model, query));
-  std::vector<ScoredItem> pool = best(scored, n, admit);
-  if (pool.size() < n && model.is_indexed()) {  // the filters are narrow
-    TRY(scored, score_all(model, query));
-    pool = best(scored, n, admit);
+  std::vector<CategoryIndex> categories = taste.favourites;
+  if (!reads_history(model)) {
+    for (const Interest& interest : taste.interests) categories.push_back(interest.category);
   }
-  tell_refused(scored, pool, n, allowed, left_out);
+  categories.resize(std::min(categories.size(), kMaxCategories));
 
+  const retrieval::Query query{.history = taste.sequence};
+  const auto admit = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; };
   std::vector<Candidate> candidates;
   std::unordered_set<data::ItemIndex> known;
   const auto add = [&](const std::vector<ScoredItem>& chosen) {
@@ -100,17 +97,32 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
       if (known.insert(each.item).second) candidates.push_back({each.item, each.score, 0});
     }
   };
-  add(pool);
-  std::vector<CategoryIndex> categories = taste.favourites;
-  if (!reads_history(model)) {
-    for (const Interest& interest : taste.interests) categories.push_back(interest.category);
+  // Of all that is `scored`; false when a list is not full, where there may be more elsewhere.
+  const auto choose = [&](const std::vector<ScoredItem>& scored) {
+    candidates.clear();
+    known.clear();
+    const std::vector<ScoredItem> pool = best(scored, n, admit);
+    bool full = pool.size() == n;
+    add(pool);
+    for (const CategoryIndex category : categories) {
+      const auto of_category = best(scored, kOfEachCategory, [&](data::ItemIndex item) {
+        return std::ranges::binary_search(served.categories(item), category) && admit(item);
+      });
+      full = full && of_category.size() == kOfEachCategory;
+      add(of_category);
+    }
+    tell_refused(scored, pool, n, allowed, left_out);
+    return full;
+  };
+
+  if (model.is_indexed() && n <= kOfLargeCatalogue) {
+    std::vector<LeftOut> left_out_before = left_out;
+    TRY(const auto scored, top_items(model, query, kOfLargeCatalogue, {}));
+    if (choose(scored)) return candidates;
+    left_out = std::move(left_out_before);  // the filters are narrow: look at all
   }
-  categories.resize(std::min(categories.size(), kMaxCategories));
-  for (const CategoryIndex category : categories) {
-    add(best(scored, kOfEachCategory, [&](data::ItemIndex item) {
-      return std::ranges::binary_search(served.categories(item), category) && admit(item);
-    }));
-  }
+  TRY(const auto scored, score_all(model, query));
+  choose(scored);
   return candidates;
 }
 

@@ -83,7 +83,7 @@ void Bert4rec::do_encode(const PackedSequences& batch, std::span<float> hidden) 
     masked.add(sequence, shape_.max_length);
     masks.push_back(static_cast<std::int32_t>(masked.size() - 1));
   }
-  Bert4recEncoder encoder(shape_, /*dropout=*/0);
+  Bert4recEncoder encoder(shape_, /*dropout=*/0, /*goes_back=*/false);
   std::ranges::copy(encoder.forward(masked, masks, at(0), /*key=*/0), hidden.begin());
 }
 

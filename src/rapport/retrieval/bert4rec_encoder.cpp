@@ -1,5 +1,6 @@
 #include "rapport/retrieval/bert4rec_encoder.h"
 
+#include <cassert>
 #include <cmath>
 
 #include "rapport/base/random.h"
@@ -7,17 +8,20 @@
 
 namespace rapport::retrieval {
 
-Bert4recEncoder::Bert4recEncoder(const Bert4recShape& shape, double dropout)
+Bert4recEncoder::Bert4recEncoder(const Bert4recShape& shape, double dropout, bool goes_back)
     : shape_(shape),
       layout_(bert4rec_weights(shape)),
       dropout_(static_cast<float>(dropout)),
-      blocks_(layout_.blocks.size()) {}
+      goes_back_(goes_back),
+      memory_(goes_back ? layout_.blocks.size() : 2) {
+  for (Block& block : memory_) block.trace.goes_back = goes_back;
+}
 
 /// Of the last block, nothing but what is masked is read.
 TransformerRows Bert4recEncoder::rows(std::size_t block, const PackedSequences& batch,
                                       std::span<const std::int32_t> masked) const {
   TransformerRows rows{.offsets = batch.offsets};
-  if (block + 1 == blocks_.size()) rows.wanted = masked;
+  if (block + 1 == layout_.blocks.size()) rows.wanted = masked;
   return rows;
 }
 
@@ -29,8 +33,8 @@ std::span<const float> Bert4recEncoder::forward(const PackedSequences& batch,
   base::SplitMix64 keys(key);
   const auto dropout = [&] { return Dropout{dropout_, static_cast<std::uint32_t>(keys.next())}; };
 
-  blocks_.front().x.resize(static_cast<std::size_t>(size * d));
-  float* const embedded = blocks_.front().x.data();
+  memory_.front().x.resize(static_cast<std::size_t>(size * d));
+  float* const embedded = memory_.front().x.data();
   const float root = std::sqrt(static_cast<float>(d));
   for (std::int64_t i = 0; i < size; ++i) {
     const auto at = static_cast<std::size_t>(i);
@@ -43,14 +47,14 @@ std::span<const float> Bert4recEncoder::forward(const PackedSequences& batch,
 
   last_.resize(static_cast<std::size_t>(count * d));
   states_.resize(static_cast<std::size_t>(count * d));
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    Block& block = blocks_[i];
-    const bool last = i + 1 == blocks_.size();
-    if (!last) blocks_[i + 1].x.resize(static_cast<std::size_t>(size * d));
+  for (std::size_t i = 0; i < layout_.blocks.size(); ++i) {
+    Block& block = memory_of(i);
+    const bool last = i + 1 == layout_.blocks.size();
+    if (!last) memory_of(i + 1).x.resize(static_cast<std::size_t>(size * d));
     block.dropout = {.attention = dropout(), .output = dropout(), .feed_forward = dropout()};
     transformer_forward(shape_.block(), layout_.blocks[i], weights, rows(i, batch, masked),
                         block.dropout, block.x.data(),
-                        last ? last_.data() : blocks_[i + 1].x.data(), block.trace);
+                        last ? last_.data() : memory_of(i + 1).x.data(), block.trace);
   }
   layer_norm(last_.data(), count, d, weights + layout_.final_norm_weight,
              weights + layout_.final_norm_bias, kTransformerNormEpsilon, states_.data());
@@ -68,8 +72,9 @@ void Bert4recEncoder::backward(const PackedSequences& batch, std::span<const std
                       {.weight = gradients + layout_.final_norm_weight,
                        .bias = gradients + layout_.final_norm_bias,
                        .x = gradient_.data()});
-  for (std::size_t i = blocks_.size(); i-- > 0;) {
-    const Block& block = blocks_[i];
+  assert(goes_back_);
+  for (std::size_t i = layout_.blocks.size(); i-- > 0;) {
+    const Block& block = memory_[i];
     transformer_backward(shape_.block(), layout_.blocks[i], weights, rows(i, batch, masked),
                          block.dropout, block.x.data(), gradient_.data(), block.trace, gradients,
                          below_.data());

@@ -19,7 +19,8 @@ class Bert4recEncoder {
  public:
   /// `dropout` is that of the embedded items, of the attention's shares and of what each half of a
   /// block adds.
-  Bert4recEncoder(const Bert4recShape& shape, double dropout);
+  /// With `goes_back` false there is no backward, and blocks share the memory that one takes.
+  Bert4recEncoder(const Bert4recShape& shape, double dropout, bool goes_back = true);
 
   /// The states [masked × dimension] of positions `masked` of the batch, ascending and at least
   /// one. `key` determines the dropout. Valid until the next call.
@@ -35,6 +36,7 @@ class Bert4recEncoder {
     TransformerDropout dropout;
     TransformerTrace trace;
   };
+  Block& memory_of(std::size_t block) { return memory_[goes_back_ ? block : block % 2]; }
   TransformerRows rows(std::size_t block, const PackedSequences& batch,
                        std::span<const std::int32_t> masked) const;
 
@@ -42,7 +44,8 @@ class Bert4recEncoder {
   Bert4recWeights layout_;
   float dropout_;
   Dropout embedded_dropout_;
-  std::vector<Block> blocks_;
+  bool goes_back_;
+  std::vector<Block> memory_;            // a block's, or of two by turns
   std::vector<float> last_, states_;     // [masked × d], before and after the final norm
   std::vector<float> gradient_, below_;  // [positions × d], of a block's output and input
 };

@@ -27,8 +27,9 @@ struct ItemVectors {
 };
 
 struct ItemIndexOptions {
-  double recall = 0.985;     // of the exact best `depth`, in the mean over the queries
-  std::int64_t depth = 50;   // items that a query of the sample asks for
+  double recall = 0.985;  // of the exact best, in the mean over the queries
+  /// Items that will be asked for, ascending: for each, how many lists are read is found apart.
+  std::vector<std::int64_t> depths = {50, 2'000};
   std::int64_t threads = 0;  // to build with; 0: one a core
 };
 
@@ -39,7 +40,7 @@ class ItemIndex {
   /// Fills `best` with up to `k` items, best first, among equals the lower number. query [width].
   /// Scores are exact; an item of the best may be missing.
   virtual void search(const float* query, std::int64_t k, std::vector<ScoredItem>& best) const = 0;
-  /// What it reached on the sample, and memory that it takes beside the vectors.
+  /// The least that it reached on the sample, and memory that it takes beside the vectors.
   virtual double recall() const = 0;
   virtual std::int64_t bytes() const = 0;
 };
@@ -57,7 +58,8 @@ struct ItemIndexLibrary {
                                                std::span<const float> queries,
                                                const ItemIndexOptions& options) = nullptr;
 };
-inline constexpr std::uint64_t kItemIndexBuild =
-    1'000'000 * sizeof(ItemIndexOptions) + 1'000 * sizeof(ItemVectors) + sizeof(ScoredItem);
+inline constexpr std::uint64_t kItemIndexBuild = 2'000'000'000 +
+                                                 1'000'000 * sizeof(ItemIndexOptions) +
+                                                 1'000 * sizeof(ItemVectors) + sizeof(ScoredItem);
 
 }  // namespace rapport::retrieval

@@ -92,21 +92,23 @@ FactorModel served_lightgcn(const LightgcnShape& shape, Histories histories,
 
 Result<Fit> train_lightgcn(const data::Dataset& dataset, const LightgcnOptions& options,
                            const FitContext& context) {
-  TRY_VOID(check_there_is_work(dataset, 1));
-  Trainer trainer(dataset, options, context);
-  return train_weights(
-      dataset,
-      {.kind = "lightgcn",
-       .layout = trainer.layout(),
-       .adam = true,
-       .initialise = [](const WeightPlace&, std::span<float> values,
-                        base::Random& random) { fill_normal(values, kInitialDeviation, random); },
-       .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
-                        TrainingState& state) { return trainer.run_epoch(epoch, key, state); },
-       .model = [&](std::span<const float> weights) { return trainer.model(weights); },
-       .loop = options.loop,
-       .options = options.to_json()},
-      context);
+  return within_memory("lightgcn", dataset, "dimension, negatives or batch", [&]() -> Result<Fit> {
+    TRY_VOID(check_there_is_work(dataset, 1));
+    Trainer trainer(dataset, options, context);
+    return train_weights(
+        dataset,
+        {.kind = "lightgcn",
+         .layout = trainer.layout(),
+         .adam = true,
+         .initialise = [](const WeightPlace&, std::span<float> values,
+                          base::Random& random) { fill_normal(values, kInitialDeviation, random); },
+         .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
+                          TrainingState& state) { return trainer.run_epoch(epoch, key, state); },
+         .model = [&](std::span<const float> weights) { return trainer.model(weights); },
+         .loop = options.loop,
+         .options = options.to_json()},
+        context);
+  });
 }
 
 }  // namespace rapport::retrieval

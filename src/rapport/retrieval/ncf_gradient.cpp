@@ -285,7 +285,11 @@ void NcfGradient::scatter(std::int64_t begin, const float* weights, Part& part, 
   const float squares = part.scale * static_cast<float>(loss_.regularisation);
   for (std::int64_t group = 0; group < part.groups; ++group) {
     float* const of_user = user_gradients_.data() + (begin + group) * width;
-    const float of_pairs = squares * static_cast<float>(part.per_group);
+    // Only pairs that there are: a negative that was not found stands there as item 0.
+    const auto counts = std::span(part.counts)
+                            .subspan(static_cast<std::size_t>(group * part.per_group),
+                                     static_cast<std::size_t>(part.per_group));
+    const float of_pairs = squares * std::accumulate(counts.begin(), counts.end(), 0.0f);
     std::fill_n(of_user, d, 0.0f);
     add_scaled(part.p.data() + group * d, of_pairs, d, of_user);
     std::copy_n(part.d_p_hidden.data() + group * h, h, of_user + d);
@@ -295,9 +299,10 @@ void NcfGradient::scatter(std::int64_t begin, const float* weights, Part& part, 
       product_backward(part.pair(weights + layout_.product, i, d),
                        part.slopes[static_cast<std::size_t>(i)],
                        layers + (layout_.product - layout_.layers), of_user, of_item);
-      add_scaled(part.q.data() + i * d, squares, d, of_item);
+      const float of_pair = squares * part.counts[static_cast<std::size_t>(i)];
+      add_scaled(part.q.data() + i * d, of_pair, d, of_item);
       std::copy_n(part.d_q_hidden.data() + i * h, h, of_item + d);
-      add_scaled(part.q_hidden.data() + i * h, squares, h, of_item + d);
+      add_scaled(part.q_hidden.data() + i * h, of_pair, h, of_item + d);
     }
   }
 }

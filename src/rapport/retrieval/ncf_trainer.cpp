@@ -63,38 +63,41 @@ Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float
 
 Result<Fit> train_ncf(const data::Dataset& dataset, const NcfOptions& options,
                       const FitContext& context) {
-  TRY_VOID(check_there_is_work(dataset, 1));
-  const auto histories = data::training_histories(dataset);
-  const NcfShape shape = options.shape(dataset.items());
-  const NegativeSampler sampler(histories, dataset.items(), options.popular_negatives);
-  TrainingThreads threads(context);
-  InteractionEpochs epochs(histories, options.batch);
-  NcfGradient gradient(shape, dataset.users(), options.loss(), sampler);
-  std::vector<float> gradients(static_cast<std::size_t>(gradient.layout().total));
-  return train_weights(
-      dataset,
-      {.kind = "ncf",
-       .layout = gradient.layout(),
-       .adam = true,
-       .initialise = initialise,
-       .run_epoch =
-           [&](std::int64_t epoch, std::uint64_t key, TrainingState& state) {
-             return epochs.run(
-                 epoch, key, context,
-                 [&](std::span<const Interaction> batch, std::uint64_t step_key) {
-                   const double loss =
-                       gradient.compute(batch, state.weights, step_key, threads, gradients);
-                   adam_step({.learning_rate = static_cast<float>(options.learning_rate)},
-                             gradients, threads, state);
-                   return loss;
-                 });
-           },
-       .model = [&](std::span<const float> weights) -> std::unique_ptr<Retriever> {
-         return std::make_unique<Ncf>(served_ncf(shape, histories, weights));
-       },
-       .loop = options.loop,
-       .options = options.to_json()},
-      context);
+  return within_memory(
+      "ncf", dataset, "dimension, hidden, negatives or batch", [&]() -> Result<Fit> {
+        TRY_VOID(check_there_is_work(dataset, 1));
+        const auto histories = data::training_histories(dataset);
+        const NcfShape shape = options.shape(dataset.items());
+        const NegativeSampler sampler(histories, dataset.items(), options.popular_negatives);
+        TrainingThreads threads(context);
+        InteractionEpochs epochs(histories, options.batch);
+        NcfGradient gradient(shape, dataset.users(), options.loss(), sampler);
+        std::vector<float> gradients(static_cast<std::size_t>(gradient.layout().total));
+        return train_weights(
+            dataset,
+            {.kind = "ncf",
+             .layout = gradient.layout(),
+             .adam = true,
+             .initialise = initialise,
+             .run_epoch =
+                 [&](std::int64_t epoch, std::uint64_t key, TrainingState& state) {
+                   return epochs.run(
+                       epoch, key, context,
+                       [&](std::span<const Interaction> batch, std::uint64_t step_key) {
+                         const double loss =
+                             gradient.compute(batch, state.weights, step_key, threads, gradients);
+                         adam_step({.learning_rate = static_cast<float>(options.learning_rate)},
+                                   gradients, threads, state);
+                         return loss;
+                       });
+                 },
+             .model = [&](std::span<const float> weights) -> std::unique_ptr<Retriever> {
+               return std::make_unique<Ncf>(served_ncf(shape, histories, weights));
+             },
+             .loop = options.loop,
+             .options = options.to_json()},
+            context);
+      });
 }
 
 Result<Fit> fit_ncf(std::string_view, const data::Dataset& dataset, const Assignments& assignments,

@@ -74,43 +74,48 @@ std::vector<float> served_weights(const FactorShape& shape, Histories histories,
 Result<Fit> train_pairwise(std::string_view kind, const data::Dataset& dataset,
                            const PairwiseOptions& options, bool transitions,
                            const FitContext& context) {
-  const auto histories = data::training_histories(dataset);
-  // With transitions there must be an item before the one to predict.
-  TRY_VOID(check_there_is_work(dataset, transitions ? 2 : 1));
-  const FactorShape shape{
-      .items = dataset.items(), .dimension = options.dimension, .transitions = transitions};
-  const TrainedWeights layout(dataset.users(), shape);
-  TrainingThreads threads(context);
-  PairwiseSgd sgd(examples_of(histories, transitions), KnownItems(histories), dataset.users(),
-                  dataset.items(), transitions);
-  return train_weights(
-      dataset,
-      {.kind = std::string(kind),
-       .algorithm = 2,
-       .layout = layout,
-       .initialise =
-           [&](const WeightPlace& place, std::span<float> values, base::Random& random) {
-             if (place.name != "item_bias")
-               fill_normal(values, kInitialLength / std::sqrt(static_cast<double>(shape.dimension)),
-                           random);
-           },
-       .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
-                        TrainingState& state) -> Result<double> {
-         const double decay = std::pow(options.learning_rate_decay, static_cast<double>(epoch - 1));
-         return sgd.run_epoch(layout.factors(shape, state.weights.data()),
-                              {.learning_rate = static_cast<float>(options.learning_rate * decay),
-                               .regularisation = static_cast<float>(options.regularisation),
-                               .popular_negatives = static_cast<float>(options.popular_negatives)},
-                              key, threads.pool(), threads.count());
-       },
-       .model =
-           [&](std::span<const float> weights) {
-             return std::make_unique<FactorModel>(
-                 kind, shape, served_weights(shape, histories, layout, weights));
-           },
-       .loop = options.loop,
-       .options = options.to_json()},
-      context);
+  return within_memory(kind, dataset, "dimension", [&]() -> Result<Fit> {
+    const auto histories = data::training_histories(dataset);
+    // With transitions there must be an item before the one to predict.
+    TRY_VOID(check_there_is_work(dataset, transitions ? 2 : 1));
+    const FactorShape shape{
+        .items = dataset.items(), .dimension = options.dimension, .transitions = transitions};
+    const TrainedWeights layout(dataset.users(), shape);
+    TrainingThreads threads(context);
+    PairwiseSgd sgd(examples_of(histories, transitions), KnownItems(histories), dataset.users(),
+                    dataset.items(), transitions);
+    return train_weights(
+        dataset,
+        {.kind = std::string(kind),
+         .algorithm = 2,
+         .layout = layout,
+         .initialise =
+             [&](const WeightPlace& place, std::span<float> values, base::Random& random) {
+               if (place.name != "item_bias")
+                 fill_normal(values,
+                             kInitialLength / std::sqrt(static_cast<double>(shape.dimension)),
+                             random);
+             },
+         .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
+                          TrainingState& state) -> Result<double> {
+           const double decay =
+               std::pow(options.learning_rate_decay, static_cast<double>(epoch - 1));
+           return sgd.run_epoch(
+               layout.factors(shape, state.weights.data()),
+               {.learning_rate = static_cast<float>(options.learning_rate * decay),
+                .regularisation = static_cast<float>(options.regularisation),
+                .popular_negatives = static_cast<float>(options.popular_negatives)},
+               key, threads.pool(), threads.count());
+         },
+         .model =
+             [&](std::span<const float> weights) {
+               return std::make_unique<FactorModel>(
+                   kind, shape, served_weights(shape, histories, layout, weights));
+             },
+         .loop = options.loop,
+         .options = options.to_json()},
+        context);
+  });
 }
 
 }  // namespace rapport::retrieval

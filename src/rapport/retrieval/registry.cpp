@@ -126,6 +126,7 @@ constexpr RetrieverKind kKinds[] = {
      .summary = "weighted sum of trained models' scores, the weights found on the validation items",
      .source = "Vogt & Cottrell 1999; Montague & Aslam 2001",
      .needs_libtorch = true,
+     .needs_options = true,
      .options = default_options<FusionOptions>,
      .fit = fit_in_library<FusionOptions>,
      .load = Fusion::load},

@@ -64,6 +64,8 @@ struct RetrieverKind {
   std::string_view summary;  // one sentence
   std::string_view source;   // paper
   bool needs_libtorch = false;
+  /// True of one that is made of others, which must be named: no server trains it by itself.
+  bool needs_options = false;
   /// Options with default and meaning.
   Json (*options)() = nullptr;
   Result<Fit> (*fit)(std::string_view name, const data::Dataset& dataset,

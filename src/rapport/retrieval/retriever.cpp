@@ -23,9 +23,9 @@ Result<void> check_history(const Query& query, std::int64_t items) {
 
 }  // namespace
 
-Result<void> Retriever::index_items(std::int64_t from) {
+Result<void> Retriever::index_items(std::int64_t threads, std::int64_t from) {
   if (items_ < from || is_indexed()) return {};
-  return do_index_items();
+  return do_index_items(threads);
 }
 
 Result<void> Retriever::score(std::span<const Query> queries, std::span<float> scores) const {

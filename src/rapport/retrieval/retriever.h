@@ -44,9 +44,9 @@ class Retriever {
 
   /// On a catalogue of `from` items and more, makes top_items look one query's best up in an
   /// approximate index (item_index.h) instead of scoring all, where the scores are products with
-  /// item vectors; else nothing. Takes seconds; before the model is shared between threads.
-  /// Errors: those of build_item_index.
-  Result<void> index_items(std::int64_t from = kIndexedFrom);
+  /// item vectors; else nothing. Takes seconds to a minute on `threads` (0: one a core); before the
+  /// model is shared between threads. Errors: those of build_item_index.
+  Result<void> index_items(std::int64_t threads = 0, std::int64_t from = kIndexedFrom);
   /// True when top_items may miss some of the best.
   bool is_indexed() const { return do_is_indexed(); }
   static constexpr std::int64_t kIndexedFrom = 200'000;
@@ -63,7 +63,7 @@ class Retriever {
 
  private:
   virtual void do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
-  virtual Result<void> do_index_items() { return {}; }
+  virtual Result<void> do_index_items(std::int64_t /*threads*/) { return {}; }
   virtual bool do_is_indexed() const { return false; }
   /// Of an indexed model: up to `k` items, best first.
   virtual void do_search(const Query& /*query*/, std::int64_t /*k*/,

@@ -132,7 +132,11 @@ double ItemSampler::probability(std::int32_t item) const {
 SampledLoss::SampledLoss(const SampledLossOptions& options, const ItemSampler& sampler,
                          std::int64_t width)
     : options_(options), sampler_(sampler), width_(width) {
-  const auto n = static_cast<std::size_t>(options.negatives);
+  const std::int64_t others = std::max<std::int64_t>(1, sampler.items() - 1);
+  // β is of a sample of the others; more than all of them would outweigh what came next.
+  if (options.kind == SampledLossKind::kGbce)
+    options_.negatives = std::min(options.negatives, others);
+  const auto n = static_cast<std::size_t>(options_.negatives);
   const auto w = static_cast<std::size_t>(width);
   negatives_.resize(n);
   items_.resize(n * w);
@@ -142,8 +146,7 @@ SampledLoss::SampledLoss(const SampledLossOptions& options, const ItemSampler& s
   scratch_.resize(2 * n);
   log_expected_.resize(n);
   if (options.kind == SampledLossKind::kGbce) {
-    const auto others = static_cast<double>(std::max<std::int64_t>(1, sampler.items() - 1));
-    const double share = std::min(1.0, static_cast<double>(options.negatives) / others);
+    const double share = static_cast<double>(options_.negatives) / static_cast<double>(others);
     const auto t = static_cast<double>(options.calibration);
     positive_weight_ = static_cast<float>(share * (t * (1 - 1 / share) + 1 / share));
   }

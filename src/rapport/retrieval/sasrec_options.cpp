@@ -27,6 +27,8 @@ Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) cons
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 13'000 : 3'000);
   TRY_VOID(text.check(dataset, options.loss));
+  // What is not read in training has no weight that was learnt.
+  options.text.text_items = std::min(options.text.text_items, options.max_length);
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

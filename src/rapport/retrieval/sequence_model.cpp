@@ -56,7 +56,7 @@ void SequenceModel::do_score(std::span<const Query> queries, std::span<float> sc
   if (text_) text_->add(queries, hidden.data(), scores);
 }
 
-Result<void> SequenceModel::do_index_items() {
+Result<void> SequenceModel::do_index_items(std::int64_t threads) {
   if (text_) return {};  // the scores are more than products
   // What it is tuned with: histories of one item each, spread over the catalogue.
   std::vector<data::ItemIndex> newest;
@@ -68,7 +68,7 @@ Result<void> SequenceModel::do_index_items() {
   encode(queries, hidden);
   TRY(index_,
       build_item_index({.items = items(), .width = dimension(), .vectors = at(item_embedding_)},
-                       hidden));
+                       hidden, {.threads = threads}));
   return {};
 }
 

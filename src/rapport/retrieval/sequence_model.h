@@ -53,7 +53,7 @@ class SequenceModel : public Retriever {
   virtual void do_encode(const PackedSequences& batch, std::span<float> hidden) const = 0;
   virtual Json do_shape() const = 0;
   void do_score(std::span<const Query> queries, std::span<float> scores) const final;
-  Result<void> do_index_items() final;
+  Result<void> do_index_items(std::int64_t threads) final;
   bool do_is_indexed() const final { return index_ != nullptr; }
   void do_search(const Query& query, std::int64_t k, std::vector<ScoredItem>& best) const final;
   Json do_options() const final;

@@ -80,7 +80,11 @@ std::optional<StandardScale> standard_scale(std::span<float> scores,
   const double deviation = std::sqrt(std::max(0.0, sums.second / count - offset * offset));
   constexpr double kFloats = 1e-6;  // what is nearer to each other is rounding
   if (!std::isfinite(sums.second) || !(deviation > kFloats * std::abs(mean))) return std::nullopt;
-  return StandardScale{static_cast<float>(mean), static_cast<float>(1 / deviation)};
+  const StandardScale scale{static_cast<float>(mean), static_cast<float>(1 / deviation)};
+  // Beyond these, what is computed in floats would be no number.
+  constexpr double kLeast = 1e-37, kMost = 1e30;
+  if (deviation < kLeast || deviation > kMost || std::abs(mean) > kMost) return std::nullopt;
+  return scale;
 }
 
 void add_damped(std::span<const float> scores, const StandardScale& scale, float weight,

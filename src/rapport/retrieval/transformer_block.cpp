@@ -104,8 +104,9 @@ void transformer_forward(const TransformerShape& shape, const TransformerBlock& 
                  take(trace.query, count, d));
   trace.query_offsets = wanted_offsets(rows);
   const PackedAttention attention = attention_of(shape, rows, dropout.attention, trace);
-  trace.probabilities.resize(packed_attention_elements(attention));
-  packed_attention_forward(attention, take(trace.attended, count, d), trace.probabilities.data());
+  if (trace.goes_back) trace.probabilities.resize(packed_attention_elements(attention));
+  packed_attention_forward(attention, take(trace.attended, count, d),
+                           trace.goes_back ? trace.probabilities.data() : nullptr);
 
   std::vector<float> added = floats(count, d);
   linear_forward(square, trace.attended.data(), at(block.output_weight), at(block.output_bias),

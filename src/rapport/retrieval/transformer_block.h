@@ -67,8 +67,9 @@ struct TransformerTrace {
   std::vector<float> key_value;      // [positions × 2d]
   std::vector<float> normed_wanted;  // [wanted × d], of some positions only
   std::vector<float> query, attended;
-  std::vector<float> probabilities;
-  std::vector<float> middle;  // [wanted × d], x and what the attention added
+  bool goes_back = true;             // false: without what only the backward pass reads
+  std::vector<float> probabilities;  // by far the largest where sequences are long
+  std::vector<float> middle;         // [wanted × d], x and what the attention added
   std::vector<float> middle_normed;
   std::vector<float> inner, activated;  // [wanted × inner], before and after GELU
   std::vector<std::int64_t> query_offsets;

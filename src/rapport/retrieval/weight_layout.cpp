@@ -13,8 +13,8 @@ std::int64_t WeightLayout::add(std::string name, std::vector<std::int64_t> shape
 }
 
 Result<std::vector<float>> WeightLayout::read(const base::Safetensors& file) const {
+  // Not reserved: the sizes are a model directory's word, until the file has shown such tensors.
   std::vector<float> weights;
-  weights.reserve(static_cast<std::size_t>(total));
   for (const WeightPlace& place : places) {
     TRY(const std::vector<float> values, read_weights(file, place.name, place.shape));
     weights.insert(weights.end(), values.begin(), values.end());

@@ -93,7 +93,10 @@ class Trainer {
   std::vector<float> best_;
 };
 
-Result<Fit> train(const data::Dataset& dataset, const WeightTask& task, const FitContext& context) {
+}  // namespace
+
+Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
+                          const FitContext& context) {
   Trainer trainer(dataset, task, context);
   TrainingLoop loop(task.loop,
                     {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
@@ -113,8 +116,6 @@ Result<Fit> train(const data::Dataset& dataset, const WeightTask& task, const Fi
   return fit;
 }
 
-}  // namespace
-
 TrainingThreads::TrainingThreads(const FitContext& context)
     : count_(context.threads > 0 ? static_cast<std::size_t>(context.threads)
                                  : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
@@ -129,14 +130,14 @@ void TrainingThreads::over(std::int64_t size, std::int64_t chunk,
   });
 }
 
-Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
-                          const FitContext& context) {
+Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
+                          std::string_view remedy, const std::function<Result<Fit>()>& fit) {
   try {
-    return train(dataset, task, context);
+    return fit();
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kInternal,
-                fmt::format("{} does not fit into memory: {} users and {} items: lower dimension",
-                            task.kind, dataset.users(), dataset.items()));
+                fmt::format("{} does not fit into memory: {} users and {} items: lower {}", kind,
+                            dataset.users(), dataset.items(), remedy));
   }
 }
 

@@ -60,7 +60,11 @@ struct WeightTask {
   Json options = Json::object();  // all in effect
 };
 
-/// Errors: kInternal when memory does not suffice; those of TrainingLoop::run.
+/// What `fit` returns; kInternal when memory does not suffice, with the options to lower.
+Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
+                          std::string_view remedy, const std::function<Result<Fit>()>& fit);
+
+/// Within `within_memory`. Errors: those of TrainingLoop::run.
 Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
                           const FitContext& context);
 

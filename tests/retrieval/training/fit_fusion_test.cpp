@@ -142,12 +142,18 @@ TEST_F(FitFusion, RefusesMembersThatDoNotGoTogetherAndSaysWhy) {
 TEST_F(FitFusion, CanBeStopped) {
   const std::string models =
       trained("popularity", dataset_, "a") + "," + trained("ridge", dataset_, "b");
-  std::stop_source stop;
-  stop.request_stop();
-  const auto stopped = fit_retriever("fusion", dataset_, {{"models", models}},
-                                     {.clock = kClock, .stop_token = stop.get_token()});
-  ASSERT_FALSE(stopped);
-  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  for (const char* const stage : {"members' scores", "cross-fit"}) {
+    std::stop_source stop;
+    const auto stopped = fit_retriever("fusion", dataset_, {{"models", models}},
+                                       {.clock = kClock,
+                                        .on_progress =
+                                            [&](const FitProgress& at) {
+                                              if (at.stage == stage) stop.request_stop();
+                                            },
+                                        .stop_token = stop.get_token()});
+    ASSERT_FALSE(stopped) << stage;
+    EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled) << stage;
+  }
 }
 
 }  // namespace

@@ -27,8 +27,6 @@ struct Case {
                                                 {"epochs", epochs},
                                                 {"loss", loss}})
       assignments.emplace_back(key, value);
-    // As many as there are items and more outweigh the one that came next.
-    if (std::string_view(loss) == "gbce") assignments.emplace_back("negatives", "8");
     return assignments;
   }
 };

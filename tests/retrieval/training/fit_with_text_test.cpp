@@ -38,7 +38,8 @@ std::vector<Model> models() {
                     .item_embedding = sasrec_weights(sasrec).item_embedding,
                     .gradient =
                         [=](const ItemText& text, double dropout) {
-                          return std::make_unique<SasrecGradient>(sasrec, dropout, &text);
+                          return std::make_unique<SasrecGradient>(
+                              sasrec, dropout, NextItemLossOptions{}, std::nullopt, &text);
                         },
                     .model =
                         [=](std::vector<float> weights, TextScores text) {

@@ -18,6 +18,8 @@
 namespace rapport::retrieval {
 namespace {
 
+const FusionStep kGoOn = [](double) { return Result<void>(); };
+
 constexpr std::int64_t kUsers = 300, kItems = 80;
 
 double uniform(base::SplitMix64& random) {
@@ -90,7 +92,8 @@ double served_ndcg(const data::Dataset& dataset, const std::vector<double>& weig
 class FusionWeightsTest : public ::testing::Test {
  protected:
   std::vector<FusionPool> pools(std::int64_t best, std::int64_t threads = 2) const {
-    return fusion_pools(dataset_, oracles(dataset_), {.best = best, .threads = threads});
+    return fusion_pools(dataset_, oracles(dataset_), {.best = best, .threads = threads}, kGoOn)
+        .value();
   }
   std::vector<double> random_weights(base::SplitMix64& random) const {
     std::vector<double> weights(4);
@@ -152,7 +155,8 @@ TEST_F(FusionWeightsTest, APoolHasEachMembersOwnRank) {
 TEST_F(FusionWeightsTest, APoolIsOfUsersEvenlyWhereThereAreTooMany) {
   const auto all = pools(10);
   const auto some =
-      fusion_pools(dataset_, oracles(dataset_), {.best = 10, .users = 50, .threads = 2});
+      fusion_pools(dataset_, oracles(dataset_), {.best = 10, .users = 50, .threads = 2}, kGoOn)
+          .value();
   ASSERT_EQ(some.size(), 50u);
   EXPECT_EQ(some[0].scores, all[0].scores);
   EXPECT_EQ(some[49].scores, all[49 * all.size() / 50].scores);
@@ -236,7 +240,7 @@ TEST_F(FusionWeightsTest, AreTheSameWhateverTheThreads) {
 TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
   auto some = pools(30);
   const double fitted = find_fusion_weights(some, 2).ndcg;
-  const double crossed = cross_fit(some, 5, 2).ndcg;
+  const double crossed = cross_fit(some, 5, 2, kGoOn)->ndcg;
   EXPECT_LE(crossed, fitted + 0.005);
   EXPECT_GT(crossed, fitted - 0.05);
 
@@ -249,9 +253,9 @@ TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
                           static_cast<double>(second.size()) *
                               fused_ndcg(second, find_fusion_weights(first, 2).weights).ndcg) /
                          static_cast<double>(some.size());
-  EXPECT_NEAR(cross_fit(some, 2, 2).ndcg, by_hand, 1e-12);
+  EXPECT_NEAR(cross_fit(some, 2, 2, kGoOn)->ndcg, by_hand, 1e-12);
   some.resize(1);
-  EXPECT_EQ(cross_fit(some, 5, 2).ndcg, 0) << "nobody to find weights on";
+  EXPECT_EQ(cross_fit(some, 5, 2, kGoOn)->ndcg, 0) << "nobody to find weights on";
 }
 
 }  // namespace

@@ -38,15 +38,21 @@ class FaissIndex final : public ItemIndex {
     lists_.cp.max_points_per_centroid = kVectorsOfCentre;
     lists_.train(vectors.items, vectors.vectors);
     lists_.add(vectors.items, vectors.vectors);
-    tune(queries, options);
+    for (const std::int64_t items : options.depths)
+      depths_.push_back(tuned(queries, std::min(items, vectors.items), options.recall));
   }
 
   void search(const float* query, std::int64_t k, std::vector<ScoredItem>& best) const override {
     omp_set_num_threads(1);  // one query is not worth waking others for
-    search(query, k, probes_, best);
+    const auto deep = std::ranges::find_if(depths_, [&](const Depth& d) { return d.items >= k; });
+    search(query, k, deep == depths_.end() ? depths_.back().probes : deep->probes, best);
   }
 
-  double recall() const override { return recall_; }
+  double recall() const override {
+    double least = 1;
+    for (const Depth& depth : depths_) least = std::min(least, depth.recall);
+    return least;
+  }
 
   std::int64_t bytes() const override {
     const auto items = static_cast<std::size_t>(vectors_.items);
@@ -75,9 +81,9 @@ class FaissIndex final : public ItemIndex {
     for (const std::int64_t item : found) {
       if (item < 0) continue;  // fewer in the lists that were read
       const float* const vector = vectors_.vectors + item * vectors_.width;
-      best.push_back(
-          {static_cast<data::ItemIndex>(item),
-           faiss::fvec_inner_product(query, vector, static_cast<std::size_t>(vectors_.width))});
+      const float score =
+          faiss::fvec_inner_product(query, vector, static_cast<std::size_t>(vectors_.width));
+      if (std::isfinite(score)) best.push_back({static_cast<data::ItemIndex>(item), score});
     }
     std::ranges::sort(best, [](const ScoredItem& a, const ScoredItem& b) {
       return a.score != b.score ? a.score > b.score : a.item < b.item;
@@ -85,39 +91,45 @@ class FaissIndex final : public ItemIndex {
     if (best.size() > static_cast<std::size_t>(k)) best.resize(static_cast<std::size_t>(k));
   }
 
-  /// Doubles the lists that are read until the sample finds what it should.
-  void tune(std::span<const float> queries, const ItemIndexOptions& options) {
+  struct Depth {
+    std::int64_t items;  // that are asked for, at most
+    std::size_t probes;  // lists that are read for them
+    double recall;
+  };
+
+  /// More and more lists are read until the sample finds what it should.
+  Depth tuned(std::span<const float> queries, std::int64_t items, double recall) const {
     const std::int64_t n = static_cast<std::int64_t>(queries.size()) / vectors_.width;
-    const std::int64_t depth = std::min(options.depth, vectors_.items);
-    std::vector<float> scores(static_cast<std::size_t>(n * depth));
+    std::vector<float> scores(static_cast<std::size_t>(n * items));
     std::vector<std::int64_t> exact(scores.size());
-    faiss::float_minheap_array_t heaps{static_cast<std::size_t>(n), static_cast<std::size_t>(depth),
+    faiss::float_minheap_array_t heaps{static_cast<std::size_t>(n), static_cast<std::size_t>(items),
                                        exact.data(), scores.data()};
     faiss::knn_inner_product(queries.data(), vectors_.vectors,
                              static_cast<std::size_t>(vectors_.width), static_cast<std::size_t>(n),
                              static_cast<std::size_t>(vectors_.items), &heaps);
+    for (std::int64_t q = 0; q < n; ++q)
+      std::sort(exact.begin() + q * items, exact.begin() + (q + 1) * items);
+    Depth depth{.items = items, .probes = std::min<std::size_t>(4, lists_.nlist), .recall = 1};
     std::vector<ScoredItem> best;
-    for (probes_ = std::min<std::size_t>(4, lists_.nlist);;
-         probes_ = std::min(probes_ + (probes_ + 1) / 2, lists_.nlist)) {
+    for (;; depth.probes = std::min(depth.probes + (depth.probes + 1) / 2, lists_.nlist)) {
       std::int64_t hits = 0;
       for (std::int64_t q = 0; q < n; ++q) {
-        search(queries.data() + q * vectors_.width, depth, probes_, best);
-        const auto truth = std::span(exact).subspan(static_cast<std::size_t>(q * depth),
-                                                    static_cast<std::size_t>(depth));
+        search(queries.data() + q * vectors_.width, items, depth.probes, best);
+        const auto truth = std::span(exact).subspan(static_cast<std::size_t>(q * items),
+                                                    static_cast<std::size_t>(items));
         hits += std::ranges::count_if(best, [&](const ScoredItem& scored) {
-          return std::ranges::find(truth, scored.item) != truth.end();
+          return std::ranges::binary_search(truth, std::int64_t{scored.item});
         });
       }
-      recall_ = n * depth == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(n * depth);
-      if (recall_ >= options.recall || probes_ == lists_.nlist) return;
+      if (n * items > 0) depth.recall = static_cast<double>(hits) / static_cast<double>(n * items);
+      if (depth.recall >= recall || depth.probes == lists_.nlist) return depth;
     }
   }
 
   ItemVectors vectors_;
   faiss::IndexFlatIP centres_;
   faiss::IndexIVFScalarQuantizer lists_;
-  std::size_t probes_ = 1;
-  double recall_ = 0;
+  std::vector<Depth> depths_;  // by their items
 };
 
 Result<std::unique_ptr<ItemIndex>> create(const ItemVectors& vectors,

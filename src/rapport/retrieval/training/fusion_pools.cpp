@@ -15,6 +15,8 @@ namespace {
 
 /// Scores of all members that one thread holds at a time.
 constexpr std::size_t kBlockBytes = std::size_t{16} << 20;
+/// A stop is noticed after so many of a thread's, which is a fraction of a second.
+constexpr std::int64_t kBlocksBetweenSteps = 8;
 
 struct Task {
   data::HeldOut held_out;
@@ -79,16 +81,17 @@ FusionPool pool_of(std::span<float> rows, std::size_t items, const Task& task,
 
 }  // namespace
 
-std::vector<FusionPool> fusion_pools(const data::Dataset& dataset,
-                                     std::span<const std::unique_ptr<Retriever>> members,
-                                     const FusionPoolOptions& options) {
+Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
+                                             std::span<const std::unique_ptr<Retriever>> members,
+                                             const FusionPoolOptions& options,
+                                             const FusionStep& step) {
   const std::vector<Task> tasks = tasks_of(dataset, options.users);
   const auto items = static_cast<std::size_t>(dataset.items());
   const std::size_t block =
       std::clamp<std::size_t>(kBlockBytes / (members.size() * items * sizeof(float)), 1, 128);
   std::vector<FusionPool> pools(tasks.size());
   const std::size_t blocks = (tasks.size() + block - 1) / block;
-  in_parallel(options.threads, static_cast<std::int64_t>(blocks), [&](std::int64_t number) {
+  const auto work = [&](std::int64_t number) {
     const std::size_t begin = static_cast<std::size_t>(number) * block;
     const std::size_t count = std::min(block, tasks.size() - begin);
     std::vector<Query> queries;
@@ -108,7 +111,14 @@ std::vector<FusionPool> fusion_pools(const data::Dataset& dataset,
       pools[begin + i] = pool_of(rows, items, tasks[begin + i], options);
       pools[begin + i].weight = static_cast<double>(dataset.weight(tasks[begin + i].query.user));
     }
-  });
+  };
+  const auto total = static_cast<std::int64_t>(blocks);
+  for (std::int64_t first = 0; first < total;) {
+    TRY_VOID(step(static_cast<double>(first) / static_cast<double>(total)));
+    const std::int64_t count = std::min(total - first, kBlocksBetweenSteps * options.threads);
+    in_parallel(options.threads, count, [&](std::int64_t i) { work(first + i); });
+    first += count;
+  }
   return pools;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -28,6 +29,9 @@ struct FusionPool {
   double weight = 1;                // as RankedUser::weight
 };
 
+/// Told how far long work is, [0, 1]; its error ends the work.
+using FusionStep = std::function<Result<void>(double done)>;
+
 struct FusionPoolOptions {
   std::int64_t best = 100;      // items of each member
   std::int64_t users = 50'000;  // of more, so many are taken, evenly by their numbers
@@ -36,8 +40,9 @@ struct FusionPoolOptions {
 
 /// Of the validation items; users without one are left out. In the order of users, the same for any
 /// number of threads. Precondition: the members' catalogues are the data set's.
-std::vector<FusionPool> fusion_pools(const data::Dataset& dataset,
-                                     std::span<const std::unique_ptr<Retriever>> members,
-                                     const FusionPoolOptions& options);
+Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
+                                             std::span<const std::unique_ptr<Retriever>> members,
+                                             const FusionPoolOptions& options,
+                                             const FusionStep& step);
 
 }  // namespace rapport::retrieval

@@ -155,11 +155,13 @@ FusedNdcg fused_ndcg(std::span<const FusionPool> pools, std::span<const double> 
   return Contests(pools).ndcg(weights);
 }
 
-CrossFit cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads) {
+Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads,
+                           const FusionStep& step) {
   const auto count = static_cast<std::int64_t>(pools.size());
   CrossFit sum;
   double total = 0;
   for (std::int64_t fold = 0; fold < folds; ++fold) {
+    TRY_VOID(step(static_cast<double>(fold) / static_cast<double>(folds)));
     // The fold stands in front, and goes to the back when it is done.
     const auto size = static_cast<std::size_t>(count * (fold + 1) / folds - count * fold / folds);
     const auto unseen = pools.first(size), seen = pools.subspan(size);

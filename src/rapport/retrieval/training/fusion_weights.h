@@ -39,6 +39,8 @@ struct CrossFit {
   double softmax = 0;  // of those where its search begins
 };
 /// `pools` change places on the way, and are as they were at the end.
-CrossFit cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads);
+/// Errors: those of `step`, asked before each part.
+Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads,
+                           const FusionStep& step);
 
 }  // namespace rapport::retrieval

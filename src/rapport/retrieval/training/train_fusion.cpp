@@ -23,7 +23,7 @@ Result<std::unique_ptr<Retriever>> load_member(const std::string& directory,
                             directory),
                 "models");
   TRY(const Json description, read_model_description(directory));
-  if (description["data"].value("checksum", "") != dataset.checksum())
+  if (description.value(Json::json_pointer("/data/checksum"), Json()) != dataset.checksum())
     return fail(ErrorCode::kConflict,
                 fmt::format("{} was trained on other data than {}, though on the same catalogue: "
                             "it may have learnt from the items that the weights are found on; "
@@ -48,7 +48,9 @@ Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
     TRY(auto model, load_member(directory, dataset));
     models.push_back(std::move(model));
   }
-  std::vector<FusionPool> pools = fusion_pools(dataset, models, {.threads = course.threads()});
+  const auto step = [&](double done) { return course.step(done); };
+  TRY(std::vector<FusionPool> pools,
+      fusion_pools(dataset, models, {.threads = course.threads()}, step));
   if (pools.empty())
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} has no user with a validation item", dataset.name()), "data");
@@ -56,7 +58,7 @@ Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
   TRY_VOID(course.begin("weights"));
   const FusionWeights found = find_fusion_weights(pools, course.threads());
   TRY_VOID(course.begin("cross-fit"));
-  const CrossFit crossed = cross_fit(pools, kFolds, course.threads());
+  TRY(const CrossFit crossed, cross_fit(pools, kFolds, course.threads(), step));
   const bool searched = crossed.ndcg >= crossed.softmax;
   const std::vector<double>& weights = searched ? found.weights : found.softmax;
 
