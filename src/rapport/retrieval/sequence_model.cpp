@@ -58,12 +58,16 @@ void SequenceModel::do_score(std::span<const Query> queries, std::span<float> sc
 
 Result<void> SequenceModel::do_index_items(std::int64_t threads) {
   if (text_) return {};  // the scores are more than products
-  // What it is tuned with: histories of one item each, spread over the catalogue.
-  std::vector<data::ItemIndex> newest;
-  for (std::int64_t i = 0; i < kTuningQueries; ++i)
-    newest.push_back(static_cast<data::ItemIndex>(i * items() / kTuningQueries));
+  // What it is tuned with: histories of one to eight items, spread over the catalogue.
+  constexpr std::int64_t kLongest = 8;
+  std::vector<data::ItemIndex> items_read;
+  for (std::int64_t i = 0; i < kTuningQueries * kLongest; ++i)
+    items_read.push_back(static_cast<data::ItemIndex>(i * items() / (kTuningQueries * kLongest)));
   std::vector<Query> queries;
-  for (const data::ItemIndex& item : newest) queries.push_back({.history = {&item, 1}});
+  for (std::int64_t i = 0; i < kTuningQueries; ++i)
+    queries.push_back({.history = std::span(items_read)
+                                      .subspan(static_cast<std::size_t>(i * kLongest),
+                                               static_cast<std::size_t>(1 + i % kLongest))});
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
   TRY(index_,
