@@ -32,7 +32,7 @@ std::string shared_file(const std::string& name);
 /// Skips the test, loudly, where the research data are absent; else defines `path`.
 #define NEED_SHARED_FILE(path, name)                                              \
   const std::string path = ::rapport::data::shared_file(name);                    \
-  if (path.empty()) {                                                             \
+  if ((path).empty()) {                                                           \
     GTEST_SKIP() << "RAPPORT_SHARED_DATA names no folder with " << (name)         \
                  << ": research data that may not be passed on with the sources"; \
   }
