@@ -286,10 +286,8 @@ void NcfGradient::scatter(std::int64_t begin, const float* weights, Part& part, 
   for (std::int64_t group = 0; group < part.groups; ++group) {
     float* const of_user = user_gradients_.data() + (begin + group) * width;
     // Only pairs that there are: a negative that was not found stands there as item 0.
-    const auto counts = std::span(part.counts)
-                            .subspan(static_cast<std::size_t>(group * part.per_group),
-                                     static_cast<std::size_t>(part.per_group));
-    const float of_pairs = squares * std::accumulate(counts.begin(), counts.end(), 0.0f);
+    const auto counts = part.counts.begin() + group * part.per_group;
+    const float of_pairs = squares * std::accumulate(counts, counts + part.per_group, 0.0f);
     std::fill_n(of_user, d, 0.0f);
     add_scaled(part.p.data() + group * d, of_pairs, d, of_user);
     std::copy_n(part.d_p_hidden.data() + group * h, h, of_user + d);
