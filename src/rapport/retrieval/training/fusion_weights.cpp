@@ -173,7 +173,7 @@ Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds, std:
     sum.ndcg += weight * contests.ndcg(found.weights).ndcg;
     sum.softmax += weight * contests.ndcg(found.softmax).ndcg;
     total += weight;
-    std::ranges::rotate(pools, pools.begin() + static_cast<std::ptrdiff_t>(size));
+    std::rotate(pools.begin(), pools.begin() + static_cast<std::ptrdiff_t>(size), pools.end());
   }
   return total > 0 ? CrossFit{sum.ndcg / total, sum.softmax / total} : CrossFit{};
 }
