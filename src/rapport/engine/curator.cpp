@@ -105,10 +105,10 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   if (options_.model == kPopularity) {
     why = "recommend.model is popularity";
   } else if (auto loaded = retrieval::load_retriever(model_path(dataset->name()), *dataset)) {
-    if ((*loaded)->items() >= retrieval::Retriever::kIndexedFrom) {
+    if ((*loaded)->items() >= options_.index_from) {
       slot_.put(
           ServedCatalogue::create(dataset, nullptr, "the index of the catalogue is being made"));
-      const auto indexed = (*loaded)->index_items(options_.train_threads);
+      const auto indexed = (*loaded)->index_items(options_.train_threads, options_.index_from);
       if (!(*loaded)->is_indexed())
         base::log_warning("a large catalogue is scored whole",
                           {{"why", indexed ? "the model's scores are more than products"

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "rapport/engine/recommend_steps.h"
 
@@ -18,6 +19,10 @@ void RecommendOptions::describe(base::OptionSet& set) {
   set.add("recommend.train", train, "train that model in the background when it is not there");
   set.add("recommend.train_threads", train_threads,
           "threads of that training, so that answers do not wait for it; 0: one a core", 0, 1'024);
+  set.add("recommend.index_from", index_from,
+          "a catalogue of so many items is looked up in an approximate index instead of scored "
+          "whole",
+          1, std::numeric_limits<std::int32_t>::max());
   set.add("recommend.domain", domain,
           fmt::format("what the catalogue holds, so that chat knows when it is asked for one: {}",
                       fmt::join(recommendation_domains(), ", ")));

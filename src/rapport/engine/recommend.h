@@ -30,14 +30,15 @@ struct RecommendOptions {
   std::string model = "sasrec";    // kind of retriever; $RAPPORT_HOME/retrievers/DATASET/MODEL
   bool train = true;               // in the background, when there is no such model
   std::int64_t train_threads = 1;  // of that training; 0: one a core
-  std::string domain = "films";    // what the catalogue holds: films, books, music, products
-  bool chat = true;                // answer "what should I watch tonight?" in chat
-  std::int64_t max_items = 100;    // upper bound of a request's k
-  std::int64_t candidates = 50;    // retrieved before ranking (PALR: 50)
-  std::int64_t history = 500;      // items of a user's history that count, those met last
-  double diversity = 0.3;          // of balance, in [0, 1]: 0 is none
-  double favourite_weight = 1;     // of a favourite category, in standard deviations of the scores
-  double interest_weight = 2;      // of the history's categories while popularity serves
+  std::int64_t index_from = retrieval::Retriever::kIndexedFrom;  // items, for an approximate index
+  std::string domain = "films";  // what the catalogue holds: films, books, music, products
+  bool chat = true;              // answer "what should I watch tonight?" in chat
+  std::int64_t max_items = 100;  // upper bound of a request's k
+  std::int64_t candidates = 50;  // retrieved before ranking (PALR: 50)
+  std::int64_t history = 500;    // items of a user's history that count, those met last
+  double diversity = 0.3;        // of balance, in [0, 1]: 0 is none
+  double favourite_weight = 1;   // of a favourite category, in standard deviations of the scores
+  double interest_weight = 2;    // of the history's categories while popularity serves
 
   void describe(base::OptionSet& set);
 };

@@ -2,10 +2,11 @@
 // vectors, by faiss. It lives in a library of its own that is opened when a catalogue is large
 // enough to want it, so that the program starts, and runs, without faiss and its BLAS.
 //
-//   TRY(const auto index, build_item_index({.items = n, .width = 64, .vectors = embedding},
-//   queries)); index->search(query, 50, best);
+//   TRY(const auto index,
+//       build_item_index({.items = n, .width = 64, .vectors = embedding}, queries));
+//   index->search(query, 50, best);
 //
-// How: the vectors lie in lists around some 4 √items centres (Jégou et al. 2011), as bytes instead
+// How: the vectors lie in lists around some 2 √items centres (Jégou et al. 2011), as bytes instead
 // of floats; a search reads the lists whose centres score highest and scores the best of them again
 // by their exact vectors. How many lists, is measured when it is built: the fewest with which a
 // sample of queries finds `recall` of what an exact search finds.

@@ -85,7 +85,7 @@ class FaissIndex final : public ItemIndex {
 
  private:
   static std::size_t lists_of(std::int64_t items) {
-    const double root = 4 * std::sqrt(static_cast<double>(items));
+    const double root = 2 * std::sqrt(static_cast<double>(items));
     return static_cast<std::size_t>(
         std::clamp(root, 1.0, std::max(1.0, static_cast<double>(items) / kLeastVectorsOfCentre)));
   }
