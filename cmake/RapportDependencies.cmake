@@ -15,17 +15,35 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# libtorch, for training only: Debian's, or your own through -DTorch_DIR=DIR/share/cmake/Torch.
+# libtorch, for training only: Debian's, or your own through -DTorch_DIR=DIR/share/cmake/Torch or CMAKE_PREFIX_PATH=DIR. Not
+# through its CMake package: that of a libtorch with CUDA demands a CUDA compiler, and nothing here is compiled for a GPU.
+# Nothing of it is cached, so that another Torch_DIR counts in a tree that is configured already.
 if(RAPPORT_TRAINING)
-  find_package(Torch QUIET)
-  if(NOT Torch_FOUND)
+  set(hints)
+  if(Torch_DIR AND NOT EXISTS "${Torch_DIR}/TorchConfig.cmake")
+    message(FATAL_ERROR "there is no libtorch in Torch_DIR, ${Torch_DIR}: pass DIR/share/cmake/Torch of an unpacked one")
+  elseif(Torch_DIR)
+    get_filename_component(hints "${Torch_DIR}/../../.." ABSOLUTE)
+  endif()
+  find_path(torch_include torch/csrc/api/include/torch/torch.h HINTS ${hints} PATH_SUFFIXES include NO_CACHE)
+  find_library(torch_library torch HINTS ${hints} PATH_SUFFIXES lib NO_CACHE)
+  if(NOT torch_include OR NOT torch_library)
     message(FATAL_ERROR "libtorch is not found: apt-get install libtorch-dev, or pass -DTorch_DIR=…, or build without "
                         "training: -DRAPPORT_TRAINING=OFF")
   endif()
-  message(STATUS "libtorch ${Torch_VERSION}")
+  get_filename_component(torch_libraries "${torch_library}" DIRECTORY)
+  # Those of CUDA are registered when they are loaded, which they are although nothing of ours names what is in them.
+  set(loaded "${torch_library}")
+  foreach(name torch_cpu c10 torch_cuda c10_cuda)
+    find_library(library_${name} ${name} PATHS "${torch_libraries}" NO_DEFAULT_PATH NO_CACHE)
+    if(library_${name})
+      list(APPEND loaded "${library_${name}}")
+    endif()
+  endforeach()
+  message(STATUS "libtorch: ${loaded}")
   add_library(libtorch INTERFACE)
-  target_include_directories(libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES})
+  target_include_directories(libtorch SYSTEM INTERFACE "${torch_include}" "${torch_include}/torch/csrc/api/include")
+  target_link_libraries(libtorch INTERFACE -Wl,--push-state,--no-as-needed ${loaded} -Wl,--pop-state)
 endif()
 
 # faiss, for catalogues too large to score whole.

@@ -37,11 +37,11 @@ function(rapport_opens_libraries target)
   endforeach()
 endfunction()
 
-# rapport_tests(NAME [MODULE folder] [PCH header] [LIBRARIES ...] [SHARED ...]) in tests/NAME: *_test.cpp become
+# rapport_tests(NAME [MODULE folder] [LIBRARIES ...] [SHARED ...]) in tests/NAME: *_test.cpp become
 # NAME_tests (label fast), *_slow_test.cpp become NAME_slow_tests (label slow), other *.cpp and SHARED are in both. They
-# test the module of that name, or MODULE; PCH names another precompiled header than the common one.
+# test the module of that name, or MODULE.
 function(rapport_tests name)
-  cmake_parse_arguments(ARG "" "MODULE;PCH" "LIBRARIES;SHARED" ${ARGN})
+  cmake_parse_arguments(ARG "" "MODULE" "LIBRARIES;SHARED" ${ARGN})
   if(NOT ARG_MODULE)
     set(ARG_MODULE ${name})
   endif()
@@ -66,11 +66,7 @@ function(rapport_tests name)
       endif()
       add_executable(${target} ${${tier}} ${shared} ${ARG_SHARED})
       target_link_libraries(${target} PRIVATE rapport_${ARG_MODULE} rapport_testing ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
-      if(ARG_PCH)
-        target_precompile_headers(${target} PRIVATE ${ARG_PCH})
-      else()
-        target_precompile_headers(${target} REUSE_FROM rapport_testing)
-      endif()
+      target_precompile_headers(${target} REUSE_FROM rapport_testing)
       # One ctest entry per binary and tier: starting a process (and loading a model) per test case costs more than the
       # tests do.
       add_test(NAME ${target} COMMAND ${target} --gtest_brief=1)

@@ -30,6 +30,7 @@ Result<Bert4recOptions> Bert4recOptions::resolved(const data::Dataset& dataset) 
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 4'000 : 3'000);
+  TRY_VOID(t.check_device(/*covered=*/true));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

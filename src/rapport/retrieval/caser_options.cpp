@@ -34,6 +34,7 @@ Result<CaserOptions> CaserOptions::resolved(const data::Dataset& dataset) const 
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 9'000 : 3'000);
+  TRY_VOID(t.check_device(options.loss.loss == "ce"));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

@@ -29,6 +29,7 @@ Result<Gru4recOptions> Gru4recOptions::resolved(const data::Dataset& dataset) co
   TRY_VOID(text.check(dataset, options.loss));
   // What is not read in training has no weight that was learnt.
   options.text.text_items = std::min(options.text.text_items, options.max_length);
+  TRY_VOID(t.check_device(options.loss.loss == "ce" && !text.text));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

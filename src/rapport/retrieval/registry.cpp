@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "rapport/retrieval/bert4rec.h"
 #include "rapport/retrieval/bert4rec_options.h"
 #include "rapport/retrieval/bprmf.h"
@@ -173,7 +175,14 @@ Json options_as_json(const base::OptionSet& set) {
 }
 
 Result<void> assign_options(base::OptionSet& set, const Assignments& assignments) {
-  for (const auto& [key, value] : assignments) TRY_VOID(set.assign(key, value, "--set"));
+  for (const auto& [key, value] : assignments) {
+    const bool known = std::ranges::any_of(
+        set.options(), [&key](const base::OptionSet::Option& option) { return option.key == key; });
+    if (key == "device" && !known)
+      return fail(ErrorCode::kInvalidArgument,
+                  "device: this model is trained on the processor alone: leave device out", key);
+    TRY_VOID(set.assign(key, value, "--set"));
+  }
   return {};
 }
 

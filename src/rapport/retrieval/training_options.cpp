@@ -17,6 +17,19 @@ void TrainingOptions::describe(base::OptionSet& set) {
   set.add("patience", patience, "epochs without a better validation NDCG@10 before it ends", 1,
           100'000);
   set.add("evaluate_every", evaluate_every, "epochs from one validation to the next", 1, 1000);
+  set.add("device", device, "cpu, or cuda: a GPU, for loss=ce without text");
+}
+
+Result<void> TrainingOptions::check_device(bool covered) const {
+  if (device != "cpu" && device != "cuda")
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("device is \"{}\": expected cpu or cuda", device), "device");
+  if (device == "cuda" && !covered)
+    return fail(ErrorCode::kInvalidArgument,
+                "device is \"cuda\", which trains with loss=ce and without text only: set loss=ce "
+                "and leave text out, or leave device at cpu",
+                "device");
+  return {};
 }
 
 void TrainingOptions::add_to(Json& json) const {
@@ -26,6 +39,7 @@ void TrainingOptions::add_to(Json& json) const {
   json["epochs"] = epochs;
   json["patience"] = patience;
   json["evaluate_every"] = evaluate_every;
+  json["device"] = device;
 }
 
 std::int64_t usual_batch_positions(const data::Dataset& dataset, std::int64_t max_length,

@@ -18,8 +18,13 @@ struct TrainingOptions {
   std::int64_t epochs = 200;         // at most
   std::int64_t patience = 20;        // epochs without a better validation NDCG@10 before it ends
   std::int64_t evaluate_every = 1;   // epochs
+  /// "cpu", or "cuda": a GPU through libtorch (training/device_gradient.h).
+  std::string device = "cpu";
 
   void describe(base::OptionSet& set);
+  /// `covered`: with its other options the model is one that a GPU trains. Errors: kInvalidArgument
+  /// (param: device).
+  Result<void> check_device(bool covered) const;
   /// Into the flat JSON object of a model's options.
   void add_to(Json& json) const;
 };

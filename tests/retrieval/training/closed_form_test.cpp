@@ -1,5 +1,6 @@
 #include "rapport/retrieval/training/closed_form.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -35,6 +35,25 @@ inline TrainingBatch batch_of(std::span<const std::vector<data::ItemIndex>> sequ
   return batch;
 }
 
+/// A third of the items masked, a fifth of the sequences at their end alone.
+inline TrainingBatch masked_batch_of(std::span<const std::vector<data::ItemIndex>> sequences,
+                                     std::int64_t max_length, data::ItemIndex mask) {
+  base::SplitMix64 masks(2);
+  TrainingBatch batch;
+  for (const auto& sequence : sequences)
+    batch.add_masked(sequence, max_length, {.mask = mask, .mask_share = 0.33, .last_share = 0.2},
+                     masks);
+  return batch;
+}
+
+inline std::vector<float> random_weights(const WeightLayout& layout, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 0.3f);
+  std::vector<float> weights(static_cast<std::size_t>(layout.total));
+  for (float& weight : weights) weight = normal(random);
+  return weights;
+}
+
 inline ItemPanels panels_of(std::int64_t items, std::int64_t width, const float* embedding) {
   ItemPanels panels(items, width);
   panels.fill(embedding, 0, panels.count());

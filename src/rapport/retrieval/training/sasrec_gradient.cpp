@@ -6,38 +6,12 @@
 
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/training/autograd.h"
+#include "rapport/retrieval/training/leaves.h"
 
 namespace rapport::retrieval {
 namespace {
 
 using torch::Tensor;
-
-/// The blocks' weights as autograd sees them: leaves that share memory with the flat arrays, so
-/// that backward adds into `gradients` without a copy.
-class Leaves {
- public:
-  Leaves(const float* weights, float* gradients, std::int64_t dimension)
-      : weights_(weights), gradients_(gradients), dimension_(dimension) {}
-
-  Tensor vector(std::int64_t offset, std::int64_t width) { return leaf(offset, {width}); }
-  Tensor vector(std::int64_t offset) { return vector(offset, dimension_); }
-  Tensor matrix(std::int64_t offset, std::int64_t columns) {
-    return leaf(offset, {dimension_, columns});
-  }
-
- private:
-  Tensor leaf(std::int64_t offset, at::IntArrayRef shape) {
-    // from_blob takes no const; nothing writes to a leaf here.
-    Tensor tensor = torch::from_blob(const_cast<float*>(weights_) + offset, shape);
-    tensor.set_requires_grad(true);
-    tensor.mutable_grad() = torch::from_blob(gradients_ + offset, shape);
-    return tensor;
-  }
-
-  const float* weights_;
-  float* gradients_;
-  std::int64_t dimension_;
-};
 
 /// Keys of the dropouts of one batch, each another.
 class Keys {
@@ -91,22 +65,22 @@ double SasrecGradient::add(const TrainingBatch& batch, std::span<const float> we
 
   const Tensor offsets = torch::from_blob(const_cast<std::int64_t*>(batch.sequences.offsets.data()),
                                           {batch.sequences.sequences() + 1}, torch::kInt64);
-  Leaves leaves(weights.data(), gradients.data(), d);
+  const Leaves leaves(tensor_of(weights), tensor_of(gradients));
   const auto norm = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
-    return torch::layer_norm(x, {d}, leaves.vector(weight), leaves.vector(bias),
+    return torch::layer_norm(x, {d}, leaves.leaf(weight, {d}), leaves.leaf(bias, {d}),
                              static_cast<double>(kSasrecNormEpsilon));
   };
   const auto square = [&](const Tensor& x, std::int64_t weight, std::int64_t bias) {
-    return affine(x, leaves.matrix(weight, d), leaves.vector(bias));
+    return affine(x, leaves.leaf(weight, {d, d}), leaves.leaf(bias, {d}));
   };
 
   Tensor h = dropped(embedded, dropout());
   for (const SasrecBlock& block : layout_.blocks) {
     const Tensor a = norm(h, block.attention_norm_weight, block.attention_norm_bias);
     const Tensor query = square(a, block.query_weight, block.query_bias);
-    const Tensor key_value_bias = leaves.vector(block.key_value_bias, 2 * d);
+    const Tensor key_value_bias = leaves.leaf(block.key_value_bias, {2 * d});
     const Tensor key_value =
-        affine(h, leaves.matrix(block.key_value_weight, 2 * d), key_value_bias);
+        affine(h, leaves.leaf(block.key_value_weight, {d, 2 * d}), key_value_bias);
     // Padding is zero before the linear layer, so its keys and values are the biases.
     const Tensor attended = packed_attention(query, key_value, key_value_bias, offsets,
                                              shape_.max_length, shape_.heads, dropout());

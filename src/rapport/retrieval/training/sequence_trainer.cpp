@@ -12,6 +12,7 @@
 #include "rapport/base/in_parallel.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
+#include "rapport/retrieval/training/device_gradient.h"
 #include "rapport/retrieval/training/sequence_parameters.h"
 #include "rapport/retrieval/training_loop.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 /// Parts of a batch whose gradients are computed side by side and summed in this order: part of the
 /// result, so not a matter of the machine. On two cores two and four take the same time, and
-/// four give four cores work. Each holds a gradient of all weights.
+/// four give four cores work. Each holds a gradient of all weights. A device takes a batch whole.
 constexpr std::size_t kShards = 4;
 /// Raised by a change that gives other weights for the same seed: a checkpoint from before must not
 /// be gone on from.
@@ -28,7 +29,9 @@ constexpr std::int64_t kAlgorithm = 2;
 
 class Trainer {
  public:
-  Trainer(const data::Dataset& dataset, const SequenceTask& task, const FitContext& context)
+  /// Without a `device`, on the processor.
+  Trainer(const data::Dataset& dataset, const SequenceTask& task, const FitContext& context,
+          const std::optional<c10::Device>& device)
       : dataset_(dataset),
         task_(task),
         context_(context),
@@ -38,8 +41,8 @@ class Trainer {
         pool_("train", threads_, 4 * std::max(threads_, kShards)),
         parameters_(task, context.seed, pool_, threads_) {
     at::set_num_threads(1);  // ours work on shards; theirs would wait for each other in every layer
-    for (std::size_t i = 0; i < kShards; ++i) {
-      shards_.push_back({task.gradient(), {}, 0});
+    for (std::size_t i = 0; i < (device ? 1 : kShards); ++i) {
+      shards_.push_back({device ? task.gradient_on(*device) : task.gradient(), {}, 0});
       shards_.back().gradients.resize(parameters_.read().size());
     }
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
@@ -129,7 +132,7 @@ class Trainer {
       targets += static_cast<std::int64_t>(part.targets.size());
     const float scale = 1 / static_cast<float>(targets);
     parameters_.refresh();
-    base::in_parallel(pool_, kShards, [&](std::size_t i) {
+    base::in_parallel(pool_, shards_.size(), [&](std::size_t i) {
       Shard& shard = shards_[i];
       std::ranges::fill(shard.gradients, 0.0f);
       shard.loss = shard.gradient->add(parts[i], parameters_.read(), parameters_.panels(), scale,
@@ -143,16 +146,16 @@ class Trainer {
     return {loss, targets};
   }
 
-  /// Into kShards parts of about as many of the `total` positions.
+  /// Into parts of about as many of the `total` positions, one a shard.
   std::vector<TrainingBatch> split(std::span<const Sequence> sequences, std::int64_t total,
                                    std::uint64_t key) const {
     base::SplitMix64 masks(~key);  // the shards' own chance begins at `key`
-    std::vector<TrainingBatch> parts(kShards);
+    std::vector<TrainingBatch> parts(shards_.size());
     std::int64_t done = 0;
     for (const Sequence& sequence : sequences) {
-      const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(kShards) /
+      const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(parts.size()) /
                                                  std::max<std::int64_t>(1, total));
-      TrainingBatch& batch = parts[std::min(part, kShards - 1)];
+      TrainingBatch& batch = parts[std::min(part, parts.size() - 1)];
       if (task_.cloze) {
         batch.add_masked(sequence, task_.max_length, *task_.cloze, masks);
       } else {
@@ -183,7 +186,8 @@ Json names_and_shapes(const WeightLayout& layout) {
 
 Result<Fit> train(const data::Dataset& dataset, const SequenceTask& task,
                   const FitContext& context) {
-  Trainer trainer(dataset, task, context);
+  TRY(const auto device, training_device(task.training.device));
+  Trainer trainer(dataset, task, context, device);
   if (!trainer.has_work())
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} has no user with four interactions: there is nothing to learn from",

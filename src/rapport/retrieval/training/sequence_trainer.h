@@ -2,6 +2,8 @@
 // that run side by side, Adam, validation by full ranking, checkpoints.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,6 +63,8 @@ struct SequenceTask {
   std::function<void(const WeightPlace& place, std::span<float> values, base::Random& random)>
       initialise;
   std::function<std::unique_ptr<BatchGradient>()> gradient;
+  /// The same on a device, where options.device asks for one.
+  std::function<std::unique_ptr<BatchGradient>(c10::Device device)> gradient_on;
   std::function<std::unique_ptr<Retriever>(std::vector<float> weights,
                                            std::optional<TextScores> text)>
       model;

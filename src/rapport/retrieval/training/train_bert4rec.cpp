@@ -4,6 +4,7 @@
 
 #include "rapport/retrieval/initialisation.h"
 #include "rapport/retrieval/training/bert4rec_gradient.h"
+#include "rapport/retrieval/training/device_gradient.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -44,6 +45,8 @@ Result<Fit> train_bert4rec(const data::Dataset& dataset, const Bert4recOptions& 
        .initialise = [&](const WeightPlace& place, std::span<float> values,
                          base::Random& random) { initialise(place, values, shape, random); },
        .gradient = [&] { return std::make_unique<Bert4recGradient>(shape, options.dropout); },
+       .gradient_on =
+           [&](c10::Device device) { return device_gradient(shape, options.dropout, device); },
        .model =
            [&](std::vector<float> weights, const std::optional<TextScores>&) {
              return std::make_unique<Bert4rec>(shape, std::move(weights));

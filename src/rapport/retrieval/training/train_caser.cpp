@@ -4,6 +4,7 @@
 
 #include "rapport/retrieval/initialisation.h"
 #include "rapport/retrieval/training/caser_gradient.h"
+#include "rapport/retrieval/training/device_gradient.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -56,6 +57,8 @@ Result<Fit> train_caser(const data::Dataset& dataset, const CaserOptions& option
            [&] {
              return std::make_unique<CaserGradient>(shape, options.dropout, options.loss, sampler);
            },
+       .gradient_on =
+           [&](c10::Device device) { return device_gradient(shape, options.dropout, device); },
        .model =
            [&](std::vector<float> weights, const std::optional<TextScores>&) {
              return std::make_unique<Caser>(shape, std::move(weights));

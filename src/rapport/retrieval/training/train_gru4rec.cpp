@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rapport/retrieval/initialisation.h"
+#include "rapport/retrieval/training/device_gradient.h"
 #include "rapport/retrieval/training/gru4rec_gradient.h"
 
 namespace rapport::retrieval {
@@ -47,6 +48,8 @@ Result<Fit> train_gru4rec(const data::Dataset& dataset, const Gru4recOptions& op
              return std::make_unique<Gru4recGradient>(shape, options.dropout, options.loss, sampler,
                                                       text.get());
            },
+       .gradient_on =
+           [&](c10::Device device) { return device_gradient(shape, options.dropout, device); },
        .model =
            [&](std::vector<float> weights, std::optional<TextScores> scores) {
              return std::make_unique<Gru4rec>(shape, std::move(weights), std::move(scores));

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rapport/retrieval/initialisation.h"
+#include "rapport/retrieval/training/device_gradient.h"
 #include "rapport/retrieval/training/sasrec_gradient.h"
 
 namespace rapport::retrieval {
@@ -50,6 +51,8 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
              return std::make_unique<SasrecGradient>(shape, options.dropout, options.loss, sampler,
                                                      text.get());
            },
+       .gradient_on =
+           [&](c10::Device device) { return device_gradient(shape, options.dropout, device); },
        .model =
            [&](std::vector<float> weights, std::optional<TextScores> scores) {
              return std::make_unique<Sasrec>(shape, std::move(weights), std::move(scores));
