@@ -46,8 +46,11 @@ def machine():
 
 
 def commit():
-    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return done.stdout.strip()
+    """Of HEAD; -dirty when what is built from differs, which result files do not."""
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--", "CMakeLists.txt", "cmake", "src")
+    return git("describe", "--always") + ("-dirty" if changed else "")
 
 
 def run_name(row, data, seed):
