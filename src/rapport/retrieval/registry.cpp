@@ -176,9 +176,9 @@ Json options_as_json(const base::OptionSet& set) {
 
 Result<void> assign_options(base::OptionSet& set, const Assignments& assignments) {
   for (const auto& [key, value] : assignments) {
-    const bool known = std::ranges::any_of(
-        set.options(), [&key](const base::OptionSet::Option& option) { return option.key == key; });
-    if (key == "device" && !known)
+    const auto& known = set.options();
+    if (key == "device" &&
+        std::ranges::find(known, key, &base::OptionSet::Option::key) == known.end())
       return fail(ErrorCode::kInvalidArgument,
                   "device: this model is trained on the processor alone: leave device out", key);
     TRY_VOID(set.assign(key, value, "--set"));
