@@ -6,20 +6,12 @@
 #include <cmath>
 #include <random>
 
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 namespace {
 
 using torch::Tensor;
-
-std::vector<float> random_weights(const Bert4recShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(bert4rec_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
 
 /// Sequences up to twice as long as what is read, a third of their items masked.
 TrainingBatch random_batch(const Bert4recShape& shape, std::size_t users) {
@@ -119,7 +111,7 @@ TEST(Bert4recGradient, EqualsLibtorchsLossAndGradients) {
              30},
         Case{{.items = 90, .dimension = 18, .blocks = 3, .heads = 3, .inner = 20, .max_length = 30},
              10}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(bert4rec_weights(shape), 1);
     const TrainingBatch batch = random_batch(shape, users);
     std::vector<float> own(weights.size());
     Bert4recGradient gradient(shape, /*dropout=*/0);
@@ -153,7 +145,7 @@ TEST(Bert4recGradient, EqualsLibtorchsLossAndGradients) {
 /// inference gives.
 TEST(Bert4recGradient, PredictsWhatInferenceScores) {
   const Bert4recShape shape{.items = 30, .dimension = 12, .heads = 3, .max_length = 9};
-  const std::vector<float> weights = random_weights(shape, 3);
+  const std::vector<float> weights = random_weights(bert4rec_weights(shape), 3);
   std::vector<float> scores(30);
   const std::vector<data::ItemIndex> history = {3, 8, 1, 29, 0, 8, 14};
   const Query query{.history = history};
@@ -179,7 +171,7 @@ TEST(Bert4recGradient, PredictsWhatInferenceScores) {
 TEST(Bert4recGradient, IsTheSlopeOfTheLossWithDropoutToo) {
   const Bert4recShape shape{
       .items = 50, .dimension = 12, .heads = 2, .inner = 20, .max_length = 15};
-  const std::vector<float> weights = random_weights(shape, 4);
+  const std::vector<float> weights = random_weights(bert4rec_weights(shape), 4);
   const TrainingBatch batch = random_batch(shape, 20);
   Bert4recGradient gradient(shape, /*dropout=*/0.3);
   std::vector<float> slope(weights.size()), unused(weights.size());

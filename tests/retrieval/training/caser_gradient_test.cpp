@@ -6,7 +6,7 @@
 #include <random>
 
 #include "gradient_testing.h"
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -14,14 +14,6 @@ namespace {
 using torch::Tensor;
 
 const NextItemLossOptions kCrossEntropy = {};
-
-std::vector<float> random_weights(const CaserShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(caser_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
 
 ItemPanels panels_of(const CaserShape& shape, const std::vector<float>& weights) {
   return retrieval::panels_of(shape.items, shape.dimension,
@@ -98,7 +90,7 @@ TEST(CaserGradient, EqualsLibtorchsLossAndGradients) {
                                   .heights = 3,
                                   .horizontal = 16,
                                   .vertical = 4}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(caser_weights(shape), 1);
     const auto sequences = random_sequences(12, shape.items, 12);
     std::vector<float> own(weights.size());
     CaserGradient gradient(shape, /*dropout=*/0, kCrossEntropy, std::nullopt);
@@ -128,7 +120,7 @@ TEST(CaserGradient, EqualsLibtorchsLossAndGradients) {
 
 TEST(CaserGradient, OfManySequencesIsTheSumOfEachAlone) {
   const CaserShape shape{.items = 40, .dimension = 12, .window = 5, .heights = 3};
-  const std::vector<float> weights = random_weights(shape, 2);
+  const std::vector<float> weights = random_weights(caser_weights(shape), 2);
   const auto sequences = random_sequences(30, shape.items, 20);
   const ItemPanels panels = panels_of(shape, weights);
   CaserGradient gradient(shape, /*dropout=*/0, kCrossEntropy, std::nullopt);
@@ -146,7 +138,7 @@ TEST(CaserGradient, OfManySequencesIsTheSumOfEachAlone) {
 /// inference gives the two: what is trained is what is served.
 TEST(CaserGradient, PredictsWhatInferenceScores) {
   const CaserShape shape{.items = 30, .dimension = 12, .window = 6, .heights = 4};
-  const std::vector<float> weights = random_weights(shape, 3);
+  const std::vector<float> weights = random_weights(caser_weights(shape), 3);
   for (const std::vector<data::ItemIndex>& history :
        std::vector<std::vector<data::ItemIndex>>{{3, 8, 1, 29, 0, 8, 14}, {5, 2, 0}}) {
     std::vector<float> scores(30), unused(weights.size());
@@ -169,7 +161,7 @@ TEST(CaserGradient, PredictsWhatInferenceScores) {
 /// very loss computed.
 TEST(CaserGradient, IsTheSlopeOfTheLossWithDropoutAndNegativesToo) {
   const CaserShape shape{.items = 50, .dimension = 12, .window = 5, .heights = 5};
-  const std::vector<float> weights = random_weights(shape, 4);
+  const std::vector<float> weights = random_weights(caser_weights(shape), 4);
   const TrainingBatch batch = batch_of(random_sequences(20, shape.items, 15), 15);
   const std::optional<ItemSampler> sampler(std::in_place, std::vector<std::int64_t>(50, 1), 0.0);
   for (const char* const name : {"ce", "bce"}) {

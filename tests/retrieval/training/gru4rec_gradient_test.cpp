@@ -6,7 +6,7 @@
 #include <random>
 
 #include "gradient_testing.h"
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -14,14 +14,6 @@ namespace {
 using torch::Tensor;
 
 const NextItemLossOptions kCrossEntropy = {};
-
-std::vector<float> random_weights(const Gru4recShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(gru4rec_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
 
 ItemPanels panels_of(const Gru4recShape& shape, const std::vector<float>& weights) {
   return retrieval::panels_of(shape.items, shape.dimension,
@@ -78,7 +70,7 @@ TEST(Gru4recGradient, EqualsLibtorchsLossAndGradients) {
   for (const auto& [shape, users] :
        {Case{{.items = 60, .dimension = 16, .hidden = 24, .layers = 1, .max_length = 70}, 12},
         Case{{.items = 300, .dimension = 20, .hidden = 9, .layers = 3, .max_length = 12}, 40}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(gru4rec_weights(shape), 1);
     const auto sequences = random_sequences(users, shape.items, shape.max_length);
     std::vector<float> own(weights.size());
     Gru4recGradient gradient(shape, /*dropout=*/0, kCrossEntropy, std::nullopt);
@@ -109,7 +101,7 @@ TEST(Gru4recGradient, EqualsLibtorchsLossAndGradients) {
 TEST(Gru4recGradient, OfManySequencesIsTheSumOfEachAlone) {
   const Gru4recShape shape{
       .items = 40, .dimension = 12, .hidden = 16, .layers = 2, .max_length = 20};
-  const std::vector<float> weights = random_weights(shape, 2);
+  const std::vector<float> weights = random_weights(gru4rec_weights(shape), 2);
   const auto sequences = random_sequences(30, shape.items, shape.max_length);
   const ItemPanels panels = panels_of(shape, weights);
   Gru4recGradient gradient(shape, /*dropout=*/0, kCrossEntropy, std::nullopt);
@@ -129,7 +121,7 @@ TEST(Gru4recGradient, OfManySequencesIsTheSumOfEachAlone) {
 TEST(Gru4recGradient, PredictsWhatInferenceScores) {
   const Gru4recShape shape{
       .items = 30, .dimension = 12, .hidden = 20, .layers = 2, .max_length = 9};
-  const std::vector<float> weights = random_weights(shape, 3);
+  const std::vector<float> weights = random_weights(gru4rec_weights(shape), 3);
   std::vector<float> scores(30);
   const std::vector<data::ItemIndex> history = {3, 8, 1, 29, 0, 8, 14};
   const Query query{.history = history};
@@ -153,7 +145,7 @@ TEST(Gru4recGradient, PredictsWhatInferenceScores) {
 TEST(Gru4recGradient, IsTheSlopeOfTheLossWithDropoutAndNegativesToo) {
   const Gru4recShape shape{
       .items = 50, .dimension = 12, .hidden = 20, .layers = 2, .max_length = 15};
-  const std::vector<float> weights = random_weights(shape, 4);
+  const std::vector<float> weights = random_weights(gru4rec_weights(shape), 4);
   const TrainingBatch batch = batch_of(random_sequences(20, shape.items, shape.max_length), 15);
   const std::optional<ItemSampler> sampler(std::in_place, std::vector<std::int64_t>(50, 1), 0.0);
   for (const char* const name : {"ce", "bce", "bpr", "top1", "bpr-max", "gbce", "sampled-ce"}) {
