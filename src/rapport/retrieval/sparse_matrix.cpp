@@ -143,7 +143,7 @@ void append_largest(std::span<const float> row, std::span<const std::int32_t> co
     if (size > least || (size == least && size > 0 && hash(column) <= last))
       matrix.indices.push_back(column);
   }
-  std::ranges::sort(std::span(matrix.indices).subspan(begin));
+  std::sort(matrix.indices.begin() + static_cast<std::ptrdiff_t>(begin), matrix.indices.end());
   for (std::size_t i = begin; i < matrix.indices.size(); ++i)
     matrix.values.push_back(value_of(matrix.indices[i]));
   matrix.end_row();
