@@ -40,7 +40,7 @@ def rapport(*words):
 
 
 def machine():
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
                   if line.startswith("model name")), platform.machine())
     return f"{model}, {len(os.sched_getaffinity(0))} cores"
 
@@ -53,8 +53,13 @@ def commit():
     return git("describe", "--always") + ("-dirty" if changed else "")
 
 
+def seed_of(row, seed):
+    """What is left to chance by no row is run once, as the first."""
+    return seed if row.seeded else 1
+
+
 def run_name(row, data, seed):
-    return f"{row.name}-{data}-seed{seed if row.seeded else 1}"
+    return f"{row.name}-{data}-seed{seed_of(row, seed)}"
 
 
 def settings(row, folder, data, seed):
@@ -65,7 +70,7 @@ def settings(row, folder, data, seed):
         missing = [name for name, model in members.items() if not (model / "model.json").exists()]
         if missing:
             commands = "\n".join(f"    bench/quality.py {folder} --data {data} --row {name} --seeds "
-                                 f"{seed if BY_NAME[name].seeded else 1} --again" for name in missing)
+                                 f"{seed_of(BY_NAME[name], seed)} --again" for name in missing)
             sys.exit(f"quality: {row.name} fuses models that are not there; these make them:\n{commands}")
         words.append("models=" + ",".join(map(str, members.values())))
     return [word for setting in words for word in ("--set", setting)]
@@ -93,8 +98,8 @@ def run(row, folder, data, seed, again):
         **{split: rapport("evaluate", "--data", dataset, "--model", model, "--split", split)
            for split in ("validation", "test")},
     }
-    if "members" in trained["report"]:
-        document["members"] = trained["report"]["members"]
+    # Of a fusion, whose weights are found on the validation items: only `cross_fit` is a figure of users that had no part.
+    document |= {name: trained["report"][name] for name in ("members", "cross_fit") if name in trained["report"]}
     RESULTS.mkdir(parents=True, exist_ok=True)
     part = result.with_suffix(".part")
     part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -129,7 +134,7 @@ def main():
     parser.add_argument("--label", default="", help="tells runs with other options apart")
     options = parser.parse_args()
     row = wanted_row(parser, options)
-    for seed in [int(seed) for seed in options.seeds.split(",")][:None if row.seeded else 1]:
+    for seed in dict.fromkeys(seed_of(row, int(seed)) for seed in options.seeds.split(",")):
         for data in options.data or row.data:
             run(row, options.folder, data, seed, options.again)
 

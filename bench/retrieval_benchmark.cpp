@@ -144,12 +144,11 @@ double pairwise_steps(const Size& size, bool transitions, std::size_t threads) {
       std::move(examples),
       KnownItems(std::vector<std::span<const data::ItemIndex>>(histories.begin(), histories.end())),
       size.users, size.items, transitions);
-  base::ThreadPool pool("train", threads, threads);
-  sgd.run_epoch(factors, {}, 0, pool, threads);  // what is touched for the first time
+  TrainingThreads pool(static_cast<std::int64_t>(threads));
+  sgd.run_epoch(factors, {}, 0, pool);  // what is touched for the first time
   const auto start = Clock::now();
   for (int epoch = 1; epoch <= kEpochs; ++epoch)
-    sgd.run_epoch(factors, {.popular_negatives = 0.5f}, static_cast<std::uint64_t>(epoch), pool,
-                  threads);
+    sgd.run_epoch(factors, {.popular_negatives = 0.5f}, static_cast<std::uint64_t>(epoch), pool);
   return steps / seconds_since(start);
 }
 

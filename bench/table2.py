@@ -15,18 +15,29 @@ PAGE = ROOT / "docs/table2.md"
 PICTURE = ROOT / "docs/table2.svg"
 BEGIN, END = "<!-- make table2: begin -->", "<!-- make table2: end -->"
 NONE = "–"
+HOW = ("How they were made (the validation figure of a fusion, whose weights are found on the validation items, is\n"
+       "cross-fitted: of each fifth of the users by the weights that the others give):")
 
 
 def figure(value):
     return f"{value:.4f}".removeprefix("0")
 
 
-def spread(runs, split, metric):
+def spread(figures, metric):
     """Mean ± standard deviation over the seeds."""
-    values = [result[split][metric] for result in runs]
+    values = [each[metric] for each in figures]
     if not values:
         return NONE
     return figure(statistics.mean(values)) + (f" ± {figure(statistics.stdev(values))}" if len(values) > 1 else "")
+
+
+def tests(runs):
+    return [result["test"] for result in runs]
+
+
+def validations(runs):
+    """A fusion's weights are found on the validation items: of those that had no part in the weights."""
+    return [result.get("cross_fit", result["validation"]) for result in runs]
 
 
 def pair(published, data):
@@ -67,7 +78,7 @@ def quality(rows, measured, data):
     for row in rows:
         runs = measured.get((row.name, data), [])
         lines.append([f"`{row.name}`" if row.model else NONE, row.about + (" †" if data in row.text else ""),
-                      spread(runs, "test", "hr@10"), spread(runs, "test", "ndcg@10"), str(len(runs) or NONE),
+                      spread(tests(runs), "hr@10"), spread(tests(runs), "ndcg@10"), str(len(runs) or NONE),
                       pair(PAPER.get(row.paper), data), elsewhere(row, data)])
     for anchor in ANCHORS:
         if data in anchor.figures:
@@ -86,8 +97,8 @@ def provenance(rows, measured, data):
         runs = measured.get((row.name, data))
         if runs:
             epochs = ", ".join(str(result["best_epoch"] or NONE) for result in runs)
-            lines.append([f"`{row.name}`", spread(runs, "validation", "ndcg@10"), spread(runs, "test", "hr@50"),
-                          spread(runs, "test", "ndcg@50"), epochs, duration(runs),
+            lines.append([f"`{row.name}`", spread(validations(runs), "ndcg@10"), spread(tests(runs), "hr@50"),
+                          spread(tests(runs), "ndcg@50"), epochs, duration(runs),
                           distinct(runs, "commit"), distinct(runs, "machine")])
     return table(header, lines)
 
@@ -96,7 +107,7 @@ def tables(measured):
     parts = []
     for data, title in DATA.items():
         rows = [row for row in all_rows(measured) if data in row.data]
-        parts += [f"## {title}", quality(rows, measured, data), "How they were made:", provenance(rows, measured, data)]
+        parts += [f"## {title}", quality(rows, measured, data), HOW, provenance(rows, measured, data)]
     return "\n\n".join(parts)
 
 

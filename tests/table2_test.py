@@ -5,12 +5,14 @@ import json
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
+import quality  # noqa: E402
 import rows  # noqa: E402
 import table2  # noqa: E402
 import table2_picture  # noqa: E402
@@ -53,6 +55,13 @@ class Table(unittest.TestCase):
         page = table2.tables(measured(result(), result(seed=2, commit="def", best_epoch=9)))
         self.assertIn("| 7, 9 | 90 s | abc; def | a computer |", page)
 
+    def test_shows_of_a_fusion_the_validation_that_its_weights_did_not_see(self):
+        page = table2.tables(measured(result("fusion", ndcg=.2, cross_fit={"folds": 5, "ndcg@10": .15}), result(ndcg=.1)))
+        _, made = page.split("How they were made", 1)
+        self.assertIn("| .1500 | .6000 |", line_of(made, "fusion"))
+        self.assertIn("| .1000 | .3000 |", line_of(made, "sasrec"))
+        self.assertIn("cross-fitted", made)
+
     def test_marks_rows_that_read_text(self):
         page = table2.tables({})
         self.assertIn("†", line_of(page, "sasrec-text"))
@@ -64,6 +73,34 @@ class Table(unittest.TestCase):
     def test_shows_runs_that_are_no_row(self):
         page = table2.tables(measured(result(label="dropout4")))
         self.assertIn("| `sasrec` with other options | .4000 | .2000 | 1 |", line_of(page, "sasrec-dropout4"))
+
+
+class Quality(unittest.TestCase):
+    def runs_of(self, *words):
+        """Which runs the command would make: (name, seed)."""
+        runs = []
+        with unittest.mock.patch.object(quality, "run", lambda row, folder, data, seed, again:
+                                        runs.append((quality.run_name(row, data, seed), seed))), \
+                unittest.mock.patch.object(sys, "argv", ["quality.py", "data", *words]):
+            quality.main()
+        return runs
+
+    def test_runs_what_draws_no_lots_once_as_the_first(self):
+        for seeds in ("2", "1,2,3"):
+            self.assertEqual([("ease-beauty-seed1", 1)],
+                             self.runs_of("--row", "ease", "--data", "beauty", "--seeds", seeds))
+        self.assertEqual([("bprmf-beauty-seed2", 2), ("bprmf-beauty-seed3", 3)],
+                         self.runs_of("--row", "bprmf", "--data", "beauty", "--seeds", "2,3"))
+
+    def test_keeps_what_a_fusion_reports_of_users_that_had_no_part_in_its_weights(self):
+        reported = {"options": {}, "report": {"members": [], "cross_fit": {"folds": 5, "ndcg@10": .15}}}
+        with tempfile.TemporaryDirectory() as folder:
+            with unittest.mock.patch.multiple(
+                    quality, WORK=Path(folder), RESULTS=Path(folder) / "results", ROOT=Path(folder), settings=lambda *_: [],
+                    rapport=lambda word, *_: reported if word == "train" else {"ndcg@10": .2}):
+                quality.run(rows.BY_NAME["fusion"], Path(folder), "beauty", 1, again=False)
+            document = json.loads((Path(folder) / "results/fusion-beauty-seed1.json").read_text(encoding="utf-8"))
+        self.assertEqual(document["cross_fit"], reported["report"]["cross_fit"])
 
 
 class Rows(unittest.TestCase):

@@ -33,6 +33,15 @@ class Train : public ::testing::Test {
   const std::string output_ = folder_.file("model");
 };
 
+/// Through the library that trains, and libtorch.
+class TrainWithLibtorch : public Train {
+ protected:
+  void SetUp() override {
+    if (!retrieval::training_is_built())
+      GTEST_SKIP() << "built with -DRAPPORT_TRAINING=OFF: no model that needs libtorch is trained";
+  }
+};
+
 TEST_F(Train, LeavesAModelThatLoads) {
   const Json done = run_for_json(
       {add_train}, train({"--data", data_, "--model", "popularity", "--output", output_}));
@@ -43,8 +52,7 @@ TEST_F(Train, LeavesAModelThatLoads) {
   EXPECT_EQ((*model)->kind(), "popularity");
 }
 
-// A small one, through the library that trains and libtorch.
-TEST_F(Train, TrainsSasrecWithItsOptionsAndSaysHowItGoes) {
+TEST_F(TrainWithLibtorch, TrainsSasrecWithItsOptionsAndSaysHowItGoes) {
   const Ran ran = run({"--data", data_, "--model", "sasrec", "--output", output_, "--seed", "7",
                        "--set", "epochs=2", "--set", "dimension=8"});
   ASSERT_EQ(ran.status, 0) << ran.err;
@@ -57,7 +65,7 @@ TEST_F(Train, TrainsSasrecWithItsOptionsAndSaysHowItGoes) {
   EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
 }
 
-TEST_F(Train, TellsTheStagesOfAFitInClosedForm) {
+TEST_F(TrainWithLibtorch, TellsTheStagesOfAFitInClosedForm) {
   const Ran ran = run({"--data", data_, "--model", "ease", "--output", output_});
   ASSERT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(ran.err, AllOf(HasSubstr("stage 1/4  products"), HasSubstr("stage 4/4  validation")));
@@ -65,7 +73,7 @@ TEST_F(Train, TellsTheStagesOfAFitInClosedForm) {
   EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
 }
 
-TEST_F(Train, TellsWhatEachMemberOfAFusionWeighs) {
+TEST_F(TrainWithLibtorch, TellsWhatEachMemberOfAFusionWeighs) {
   const std::string ease = folder_.file("ease"), popularity = folder_.file("popularity");
   ASSERT_EQ(run({"--data", data_, "--model", "ease", "--output", ease}).status, 0);
   ASSERT_EQ(run({"--data", data_, "--model", "popularity", "--output", popularity}).status, 0);
@@ -74,6 +82,13 @@ TEST_F(Train, TellsWhatEachMemberOfAFusionWeighs) {
   ASSERT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("× ease, alone 0."), HasSubstr("× popularity, alone 0.")));
   EXPECT_TRUE(retrieval::load_retriever(output_, dataset_));
+}
+
+TEST_F(Train, SaysThatABuildWithoutTrainingHasNone) {
+  if (retrieval::training_is_built()) GTEST_SKIP() << "this build can train";
+  const Ran ran = run({"--data", data_, "--model", "sasrec", "--output", output_});
+  EXPECT_NE(ran.status, 0);
+  EXPECT_THAT(ran.err, HasSubstr("librapport_training.so"));
 }
 
 TEST_F(Train, ListsEveryModelWithItsOptions) {

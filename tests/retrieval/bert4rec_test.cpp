@@ -7,7 +7,7 @@
 #include <random>
 
 #include "rapport/base/files.h"
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
@@ -15,21 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using Row = std::vector<double>;
-
-std::vector<float> random_weights(const Bert4recShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(bert4rec_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
-
-std::vector<float> scores_of(const Retriever& model, const std::vector<data::ItemIndex>& history) {
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
-  const Query query{.history = history};
-  EXPECT_TRUE(model.score({&query, 1}, scores));
-  return scores;
-}
 
 /// The papers' equations, one number at a time, in double.
 class Plain {
@@ -139,7 +124,7 @@ TEST(Bert4rec, ScoresAsTheEquationsSay) {
        {Bert4recShape{.items = 20, .dimension = 8, .heads = 2, .inner = 12, .max_length = 40},
         Bert4recShape{
             .items = 70, .dimension = 12, .blocks = 3, .heads = 1, .inner = 5, .max_length = 40}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(bert4rec_weights(shape), 1);
     const Bert4rec model(shape, weights);
     std::mt19937 random(2);
     for (const std::size_t length : {1u, 2u, 17u, 39u}) {
@@ -156,32 +141,13 @@ TEST(Bert4rec, ScoresAsTheEquationsSay) {
 
 TEST(Bert4rec, ScoresAQueryTheSameInAnyCompany) {
   const Bert4recShape shape{.items = 50, .dimension = 16, .heads = 4, .max_length = 40};
-  const Bert4rec model(shape, random_weights(shape, 1));
-  std::mt19937 random(2);
-  std::vector<std::vector<data::ItemIndex>> histories(200);
-  for (auto& history : histories) {
-    history.resize(random() % 90);
-    for (auto& item : history) item = static_cast<data::ItemIndex>(random() % 50);
-  }
-  std::vector<Query> queries;
-  for (const auto& history : histories) queries.push_back({.history = history});
-  std::vector<float> together(queries.size() * 50);
-  ASSERT_TRUE(model.score(queries, together));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    const std::vector<float> alone = scores_of(model, histories[i]);
-    const auto own = std::span(together).subspan(i * 50, 50);
-    if (histories[i].empty()) {
-      EXPECT_EQ(alone, std::vector<float>(50, 0.0f));
-      EXPECT_TRUE(std::ranges::equal(own, alone));
-    } else {
-      EXPECT_LT(relative_error(own, alone), 1e-5) << i;
-    }
-  }
+  const Bert4rec model(shape, random_weights(bert4rec_weights(shape), 1));
+  expect_the_same_in_any_company(model, random_histories(200, 90, 50, /*seed=*/2));
 }
 
 TEST(Bert4rec, ReadsTheNewestItemsAndLeavesAPlaceForTheMask) {
   const Bert4recShape shape{.items = 9, .dimension = 8, .max_length = 4};
-  const Bert4rec model(shape, random_weights(shape, 3));
+  const Bert4rec model(shape, random_weights(bert4rec_weights(shape), 3));
   EXPECT_EQ(scores_of(model, {1, 2, 3, 4, 5}), scores_of(model, {3, 4, 5}));
   EXPECT_NE(scores_of(model, {3, 4, 5}), scores_of(model, {4, 5}));
   EXPECT_NE(scores_of(model, {3, 4, 5}), scores_of(model, {4, 3, 5})) << "order matters";
@@ -189,7 +155,7 @@ TEST(Bert4rec, ReadsTheNewestItemsAndLeavesAPlaceForTheMask) {
 
 TEST(Bert4rec, IsReadBackAndRefusedWhenATensorIsWrong) {
   const Bert4recShape shape{.items = 9, .dimension = 8, .inner = 6, .max_length = 4};
-  const Bert4rec model(shape, random_weights(shape, 4));
+  const Bert4rec model(shape, random_weights(bert4rec_weights(shape), 4));
   const rapport::testing::TemporaryDirectory folder;
   const auto saved = [&](const Retriever& of) {
     base::SafetensorsWriter writer;
@@ -204,47 +170,41 @@ TEST(Bert4rec, IsReadBackAndRefusedWhenATensorIsWrong) {
 
   Bert4recShape other = shape;
   other.inner = 7;
-  const auto refused =
-      Bert4rec::load(shape.to_json(), saved(Bert4rec(other, random_weights(other, 4))));
+  const auto refused = Bert4rec::load(
+      shape.to_json(), saved(Bert4rec(other, random_weights(bert4rec_weights(other), 4))));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
   EXPECT_THAT(refused.error().message, HasSubstr("feed_forward.0.weight"));
 }
 
+#if RAPPORT_LIMITS_MEMORY
+/// Shares of attention kept for a backward pass that never comes would take 270 MB, all positions
+/// at once 30.
+TEST(Bert4recDeathTest, ScoresManyLongHistoriesInLittleMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const Bert4recShape shape{
+      .items = 5, .dimension = 8, .heads = 1, .inner = 16, .max_length = 1024};
+  const Bert4rec model(shape, random_weights(bert4rec_weights(shape), 1));
+  const std::vector<std::vector<data::ItemIndex>> histories(64,
+                                                            std::vector<data::ItemIndex>(1023, 3));
+  EXPECT_EXIT(score_within(16 << 20, model, histories), ::testing::ExitedWithCode(0), "");
+}
+#endif
+
 TEST(Bert4recShape, NamesTheSizeThatIsOutOfRange) {
-  struct Case {
-    Bert4recShape shape;
-    const char* param;
-  };
-  for (const Case& c :
-       {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
-        Case{{.items = 1, .blocks = 65}, "blocks"},
-        Case{{.items = 1, .dimension = 6, .heads = 4}, "heads"},
-        Case{{.items = 1, .inner = 0}, "inner"},
-        Case{{.items = 1, .max_length = 1}, "max_length"}}) {
-    const auto checked = c.shape.check();
-    ASSERT_FALSE(checked) << c.param;
-    EXPECT_EQ(checked.error().param, c.param);
-  }
+  expect_refused<Bert4recShape>({{{.items = 0}, "items"},
+                                 {{.items = 1, .dimension = 0}, "dimension"},
+                                 {{.items = 1, .blocks = 65}, "blocks"},
+                                 {{.items = 1, .dimension = 6, .heads = 4}, "heads"},
+                                 {{.items = 1, .inner = 0}, "inner"},
+                                 {{.items = 1, .max_length = 1}, "max_length"}});
 }
 
 TEST(Bert4recShape, IsReadBackAndRefusedWhenAPartIsWrong) {
   const Bert4recShape shape{
       .items = 5, .dimension = 4, .blocks = 1, .heads = 2, .inner = 3, .max_length = 6};
-  const Json json = shape.to_json();
-  const auto read = Bert4recShape::from_json(json);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(*read, shape);
-  for (const char* const size : {"items", "dimension", "blocks", "heads", "inner", "max_length"}) {
-    for (const Json& value : {Json("many"), Json(-1), Json(nullptr)}) {
-      Json changed = json;
-      changed[size] = value;
-      const auto refused = Bert4recShape::from_json(changed);
-      ASSERT_FALSE(refused) << size << value;
-      EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
-      EXPECT_THAT(refused.error().message, HasSubstr(size));
-    }
-  }
+  expect_read_back_and_refused_when_wrong(
+      shape, {"items", "dimension", "blocks", "heads", "inner", "max_length"});
 }
 
 }  // namespace

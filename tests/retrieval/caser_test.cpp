@@ -6,39 +6,13 @@
 #include <algorithm>
 #include <random>
 
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::vector<float> random_weights(const CaserShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.4f);
-  std::vector<float> weights(static_cast<std::size_t>(caser_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
-
-std::vector<std::vector<data::ItemIndex>> random_histories(std::size_t count, unsigned longest,
-                                                           unsigned items, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<std::vector<data::ItemIndex>> histories(count);
-  for (auto& history : histories) {
-    history.resize(random() % longest);
-    for (auto& item : history) item = static_cast<data::ItemIndex>(random() % items);
-  }
-  return histories;
-}
-
-std::vector<float> scores_of(const Caser& model, const std::vector<data::ItemIndex>& history) {
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
-  const Query query{.history = history};
-  EXPECT_TRUE(model.score({&query, 1}, scores));
-  return scores;
-}
 
 /// The paper's equations, one number at a time, in double.
 std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float>& weights,
@@ -110,10 +84,9 @@ TEST(Caser, ScoresAsTheEquationsSay) {
         .heights = 1,
         .horizontal = 1,
         .vertical = 1}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(caser_weights(shape), 1, 0.4f);
     const Caser model(shape, weights);
-    for (const auto& history :
-         random_histories(12, 14, static_cast<unsigned>(shape.items), /*seed=*/2)) {
+    for (const auto& history : random_histories(12, 14, shape.items, /*seed=*/2)) {
       if (history.empty()) continue;
       EXPECT_LT(relative_error(scores_of(model, history), plain_scores(shape, weights, history)),
                 1e-5);
@@ -123,26 +96,13 @@ TEST(Caser, ScoresAsTheEquationsSay) {
 
 TEST(Caser, ScoresAQueryTheSameInAnyCompany) {
   const CaserShape shape{.items = 50, .dimension = 16, .window = 6, .heights = 4};
-  const Caser model(shape, random_weights(shape, 1));
-  const auto histories = random_histories(400, 12, 50, /*seed=*/2);
-  std::vector<Query> queries;
-  for (const auto& history : histories) queries.push_back({.history = history});
-  std::vector<float> together(queries.size() * 50);
-  ASSERT_TRUE(model.score(queries, together));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    const std::vector<float> alone = scores_of(model, histories[i]);
-    if (histories[i].empty()) {
-      EXPECT_EQ(alone, std::vector<float>(50, 0.0f));
-      EXPECT_EQ(together[i * 50], 0);
-    } else {
-      EXPECT_LT(relative_error(std::span(together).subspan(i * 50, 50), alone), 1e-5) << i;
-    }
-  }
+  const Caser model(shape, random_weights(caser_weights(shape), 1, 0.4f));
+  expect_the_same_in_any_company(model, random_histories(400, 12, 50, /*seed=*/2));
 }
 
 TEST(Caser, ReadsOnlyTheWindow) {
   const CaserShape shape{.items = 9, .dimension = 8, .window = 3, .heights = 2};
-  const Caser model(shape, random_weights(shape, 3));
+  const Caser model(shape, random_weights(caser_weights(shape), 3, 0.4f));
   const auto scores = [&](const std::vector<data::ItemIndex>& h) { return scores_of(model, h); };
   EXPECT_EQ(scores({1, 2, 3, 4, 5}), scores({3, 4, 5}));
   EXPECT_NE(scores({3, 4, 5}), scores({4, 5}));
@@ -151,7 +111,7 @@ TEST(Caser, ReadsOnlyTheWindow) {
 
 TEST(Caser, IsReadBackFromAFileAndRefusedWhenATensorIsWrong) {
   const CaserShape shape{.items = 9, .dimension = 8, .window = 3, .heights = 2};
-  const Caser model(shape, random_weights(shape, 3));
+  const Caser model(shape, random_weights(caser_weights(shape), 3, 0.4f));
   const rapport::testing::TemporaryDirectory folder;
   const auto read = [&](const Json& options) {
     base::SafetensorsWriter writer;
@@ -191,41 +151,30 @@ TEST(Windows, AreOneForEachPositionOrOneForEachSequence) {
   EXPECT_EQ(newest.begins, (Begins{0, 3, 6}));
 }
 
+#if RAPPORT_LIMITS_MEMORY
+/// Padded to the window all at once, they would take 600 MB.
+TEST(CaserDeathTest, ScoresManyShortHistoriesOfALongWindowInLittleMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const CaserShape shape{.items = 5, .window = 512, .heights = 5};
+  const Caser model(shape, random_weights(caser_weights(shape), 1));
+  auto histories = random_histories(2000, 3, shape.items, /*seed=*/1);  // and none at all
+  EXPECT_EXIT(score_within(48 << 20, model, histories), ::testing::ExitedWithCode(0), "");
+}
+#endif
+
 TEST(CaserShape, NamesTheSizeThatIsOutOfRange) {
-  struct Case {
-    CaserShape shape;
-    const char* param;
-  };
-  for (const Case& c :
-       {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
-        Case{{.items = 1, .window = 513}, "window"},
-        Case{{.items = 1, .window = 3, .heights = 4}, "heights"},
-        Case{{.items = 1, .horizontal = 0}, "horizontal"},
-        Case{{.items = 1, .vertical = 0}, "vertical"}}) {
-    const auto checked = c.shape.check();
-    ASSERT_FALSE(checked) << c.param;
-    EXPECT_EQ(checked.error().param, c.param);
-  }
+  expect_refused<CaserShape>({{{.items = 0}, "items"},
+                              {{.items = 1, .dimension = 0}, "dimension"},
+                              {{.items = 1, .window = 513}, "window"},
+                              {{.items = 1, .window = 3, .heights = 4}, "heights"},
+                              {{.items = 1, .horizontal = 0}, "horizontal"},
+                              {{.items = 1, .vertical = 0}, "vertical"}});
 }
 
 TEST(CaserShape, IsReadBackAndRefusedWhenAPartIsWrong) {
   const CaserShape shape{.items = 5, .dimension = 4, .window = 6, .heights = 2};
-  const Json json = shape.to_json();
-  const auto read = CaserShape::from_json(json);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(*read, shape);
-  for (const char* const size :
-       {"items", "dimension", "window", "heights", "horizontal", "vertical"}) {
-    for (const Json& value : {Json("many"), Json(-1), Json()}) {
-      Json changed = json;
-      changed[size] = value;
-      const auto refused = CaserShape::from_json(changed);
-      ASSERT_FALSE(refused) << size << value;
-      EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
-      EXPECT_THAT(refused.error().message, HasSubstr(size));
-    }
-  }
-  EXPECT_FALSE(CaserShape::from_json(Json::array()));
+  expect_read_back_and_refused_when_wrong(
+      shape, {"items", "dimension", "window", "heights", "horizontal", "vertical"});
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include "rapport/base/random.h"
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/registry.h"
+#include "resume_testing.h"
 #include "testing/made_up_data.h"
-#include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -105,21 +105,9 @@ TEST(FitFactors, ResumesToTheSameWeights) {
   for (const char* kind : kKinds) {
     const auto whole = fit_retriever(kind, dataset, kSmall, {.clock = kClock});
     ASSERT_TRUE(whole);
-    const rapport::testing::TemporaryDirectory folder;
-    std::stop_source stop;
-    FitContext context{.clock = kClock,
-                       .checkpoint = folder.path() / "checkpoint",
-                       .resume = true,
-                       .on_progress =
-                           [&](const FitProgress& progress) {
-                             if (progress.epoch == 4) stop.request_stop();
-                           },
-                       .stop_token = stop.get_token()};
-    const auto stopped = fit_retriever(kind, dataset, kSmall, context);
-    ASSERT_FALSE(stopped);
-    EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
-    context.stop_token = {};
-    const auto resumed = fit_retriever(kind, dataset, kSmall, context);
+    const auto resumed = stopped_and_resumed(kClock, 4, [&](const FitContext& context) {
+      return fit_retriever(kind, dataset, kSmall, context);
+    });
     ASSERT_TRUE(resumed) << resumed.error().message;
     EXPECT_EQ(scores_of(dataset, *whole->model), scores_of(dataset, *resumed->model)) << kind;
     EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);

@@ -28,7 +28,8 @@ Histories drawn_histories(std::int64_t users) {
 }
 
 std::vector<float> taken_of(const Histories& histories, const std::vector<float>& item_factors,
-                            const std::vector<float>& user_factors) {
+                            const std::vector<float>& user_factors, std::int64_t count = 2) {
+  TrainingThreads threads(count);
   std::vector<float> taken(kItems * kUserWidth, 7);
   fit_fold_in({.items = kItems,
                .item_width = kItemWidth,
@@ -36,7 +37,7 @@ std::vector<float> taken_of(const Histories& histories, const std::vector<float>
                .item_factors = item_factors.data(),
                .user_factors = user_factors.data()},
               std::vector<std::span<const data::ItemIndex>>(histories.begin(), histories.end()),
-              taken);
+              threads, taken);
   return taken;
 }
 
@@ -69,6 +70,13 @@ TEST(FoldIn, LeavesOutUsersWithoutHistory) {
   histories.emplace_back();
   user_factors.back() = 1000;
   EXPECT_EQ(taken_of(histories, item_factors, user_factors), without);
+}
+
+TEST(FoldIn, IsTheSameForAnyNumberOfThreads) {
+  const Histories histories = drawn_histories(5000);  // more than are held at a time
+  const std::vector<float> items = drawn(kItems * kItemWidth, 1),
+                           users = drawn(5000 * kUserWidth, 3);
+  EXPECT_EQ(taken_of(histories, items, users, 1), taken_of(histories, items, users, 3));
 }
 
 TEST(FoldIn, IsZeroWhereThereIsNothingToLearnFrom) {

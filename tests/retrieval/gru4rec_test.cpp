@@ -6,31 +6,12 @@
 #include <cmath>
 #include <random>
 
-#include "reference_model.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::vector<float> random_weights(const Gru4recShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.4f);
-  std::vector<float> weights(static_cast<std::size_t>(gru4rec_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
-
-std::vector<std::vector<data::ItemIndex>> random_histories(std::size_t count, unsigned longest,
-                                                           unsigned items, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<std::vector<data::ItemIndex>> histories(count);
-  for (auto& history : histories) {
-    history.resize(random() % longest);
-    for (auto& item : history) item = static_cast<data::ItemIndex>(random() % items);
-  }
-  return histories;
-}
 
 /// The papers' equations, one number at a time, in double.
 std::vector<float> plain_scores(const Gru4recShape& shape, const std::vector<float>& weights,
@@ -85,10 +66,9 @@ TEST(Gru4rec, ScoresAsTheEquationsSay) {
   for (const Gru4recShape& shape :
        {Gru4recShape{.items = 20, .dimension = 6, .hidden = 10, .layers = 1, .max_length = 30},
         Gru4recShape{.items = 70, .dimension = 16, .hidden = 8, .layers = 3, .max_length = 30}}) {
-    const std::vector<float> weights = random_weights(shape, 1);
+    const std::vector<float> weights = random_weights(gru4rec_weights(shape), 1, 0.4f);
     const Gru4rec model(shape, weights);
-    for (const auto& history :
-         random_histories(8, 20, static_cast<unsigned>(shape.items), /*seed=*/2)) {
+    for (const auto& history : random_histories(8, 20, shape.items, /*seed=*/2)) {
       if (history.empty()) continue;
       std::vector<float> scores(static_cast<std::size_t>(shape.items));
       const Query query{.history = history};
@@ -101,25 +81,13 @@ TEST(Gru4rec, ScoresAsTheEquationsSay) {
 TEST(Gru4rec, ScoresAQueryTheSameInAnyCompany) {
   const Gru4recShape shape{
       .items = 50, .dimension = 16, .hidden = 24, .layers = 2, .max_length = 40};
-  const Gru4rec model(shape, random_weights(shape, 1));
-  const auto histories = random_histories(200, 90, 50, /*seed=*/2);
-  std::vector<Query> queries;
-  for (const auto& history : histories) queries.push_back({.history = history});
-  std::vector<float> together(queries.size() * 50), alone(50);
-  ASSERT_TRUE(model.score(queries, together));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    ASSERT_TRUE(model.score({&queries[i], 1}, alone));
-    if (histories[i].empty()) {
-      EXPECT_EQ(alone, std::vector<float>(50, 0.0f));
-    } else {
-      EXPECT_LT(relative_error(std::span(together).subspan(i * 50, 50), alone), 1e-5) << i;
-    }
-  }
+  const Gru4rec model(shape, random_weights(gru4rec_weights(shape), 1, 0.4f));
+  expect_the_same_in_any_company(model, random_histories(200, 90, 50, /*seed=*/2));
 }
 
 TEST(Gru4rec, ReadsOnlyTheNewestItems) {
   const Gru4recShape shape{.items = 9, .dimension = 8, .hidden = 8, .max_length = 3};
-  const Gru4rec model(shape, random_weights(shape, 3));
+  const Gru4rec model(shape, random_weights(gru4rec_weights(shape), 3, 0.4f));
   const std::vector<data::ItemIndex> all = {1, 2, 3, 4, 5}, newest = {3, 4, 5}, less = {4, 5};
   const auto scores = [&](const std::vector<data::ItemIndex>& history) {
     std::vector<float> of(9);
@@ -133,7 +101,7 @@ TEST(Gru4rec, ReadsOnlyTheNewestItems) {
 
 TEST(Gru4rec, GivesEqualScoresWithoutAHistory) {
   const Gru4recShape shape{.items = 5, .dimension = 4, .hidden = 6, .max_length = 3};
-  const Gru4rec model(shape, random_weights(shape, 4));
+  const Gru4rec model(shape, random_weights(gru4rec_weights(shape), 4, 0.4f));
   const std::vector<data::ItemIndex> history = {1};
   std::vector<Query> queries(40);
   queries.back().history = history;
@@ -146,40 +114,17 @@ TEST(Gru4rec, GivesEqualScoresWithoutAHistory) {
 }
 
 TEST(Gru4recShape, NamesTheSizeThatIsOutOfRange) {
-  struct Case {
-    Gru4recShape shape;
-    const char* param;
-  };
-  for (const Case& c :
-       {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
-        Case{{.items = 1, .hidden = 4097}, "hidden"}, Case{{.items = 1, .layers = 0}, "layers"},
-        Case{{.items = 1, .max_length = 0}, "max_length"}}) {
-    const auto checked = c.shape.check();
-    ASSERT_FALSE(checked) << c.param;
-    EXPECT_EQ(checked.error().param, c.param);
-  }
+  expect_refused<Gru4recShape>({{{.items = 0}, "items"},
+                                {{.items = 1, .dimension = 0}, "dimension"},
+                                {{.items = 1, .hidden = 4097}, "hidden"},
+                                {{.items = 1, .layers = 0}, "layers"},
+                                {{.items = 1, .max_length = 0}, "max_length"}});
 }
 
 TEST(Gru4recShape, IsReadBackAndRefusedWhenAPartIsWrong) {
   const Gru4recShape shape{.items = 5, .dimension = 4, .hidden = 6, .layers = 2, .max_length = 3};
-  const Json json = shape.to_json();
-  const auto read = Gru4recShape::from_json(json);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(*read, shape);
-  const auto refused = [&](const char* size, const Json& value) {
-    Json changed = json;
-    changed[size] = value;
-    const auto result = Gru4recShape::from_json(changed);
-    ASSERT_FALSE(result) << size << value;
-    EXPECT_EQ(result.error().code, ErrorCode::kCorrupt);
-    EXPECT_THAT(result.error().message, HasSubstr(size));
-  };
-  for (const char* const size : {"items", "dimension", "hidden", "layers", "max_length"}) {
-    refused(size, "many");
-    refused(size, -1);
-    refused(size, nullptr);
-  }
-  EXPECT_FALSE(Gru4recShape::from_json(Json::array()));
+  expect_read_back_and_refused_when_wrong(shape,
+                                          {"items", "dimension", "hidden", "layers", "max_length"});
 }
 
 }  // namespace

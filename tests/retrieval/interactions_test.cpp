@@ -22,7 +22,7 @@ TEST(NegativeSampler, DrawsWhatAUserDoesNotKnowUniformlyOrAsOftenAsItIsTaken) {
   // User 0 knows item 0; of the others, item 1 is taken three times, item 2 once and item 3 never.
   const std::vector<std::vector<data::ItemIndex>> taken = {{0}, {1}, {1, 2}, {1}};
   const auto own = spans(taken);
-  TrainingThreads threads({.clock = kClock, .threads = 2});
+  TrainingThreads threads(2);
   struct Case {
     double popular;
     std::map<std::int32_t, double> expected;  // shares
@@ -45,7 +45,7 @@ TEST(NegativeSampler, DrawsWhatAUserDoesNotKnowUniformlyOrAsOftenAsItIsTaken) {
 TEST(NegativeSampler, FindsNoneForAUserWhoKnowsEverything) {
   const std::vector<std::vector<data::ItemIndex>> taken = {{0, 1}, {1}};
   const auto own = spans(taken);
-  TrainingThreads threads({.clock = kClock, .threads = 1});
+  TrainingThreads threads(1);
   std::vector<std::int32_t> negatives;
   NegativeSampler(own, 2, 0.5).draw(interactions_of(own), 1, 1, threads, negatives);
   EXPECT_EQ(negatives, (std::vector<std::int32_t>{-1, -1, 0}));

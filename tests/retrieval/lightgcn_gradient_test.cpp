@@ -11,7 +11,6 @@
 namespace rapport::retrieval {
 namespace {
 
-const base::SystemClock kClock;
 const std::vector<std::vector<data::ItemIndex>> kTaken = {{0, 2}, {1, 2, 4}, {}, {3}, {2, 0, 5}};
 constexpr std::int64_t kItems = 7, kUsers = 5, kNodes = kUsers + kItems;  // nobody took item 6
 constexpr LightgcnShape kShape{.dimension = 5, .layers = 3};
@@ -95,8 +94,7 @@ double plain_loss(const std::vector<Interaction>& batch, const std::vector<std::
 }
 
 TEST(LightgcnGradient, IsTheSlopeOfThePlainLoss) {
-  const FitContext context{.clock = kClock, .threads = 2};
-  TrainingThreads threads(context);
+  TrainingThreads threads(2);
   const auto own = histories();
   const NegativeSampler sampler(own, kItems, 0.5);
   const std::vector<Interaction> batch = interactions_of(own);
@@ -138,8 +136,7 @@ TEST(LightgcnGradient, IsTheSameForAnyNumberOfThreads) {
   const std::vector<float> embeddings = drawn(390 * kShape.dimension, 1);
   std::vector<std::vector<float>> results;
   for (const std::int64_t count : {1, 3}) {
-    const FitContext context{.clock = kClock, .threads = count};
-    TrainingThreads threads(context);
+    TrainingThreads threads(count);
     LightgcnGradient gradient(own, 90, kShape, {.negatives = 2, .regularisation = 0.1}, sampler);
     results.emplace_back(embeddings.size());
     gradient.compute(batch, embeddings, 5, threads, results.back());
@@ -148,8 +145,7 @@ TEST(LightgcnGradient, IsTheSameForAnyNumberOfThreads) {
 }
 
 TEST(LightgcnGradient, AddsUpTheLayers) {
-  const FitContext context{.clock = kClock, .threads = 2};
-  TrainingThreads threads(context);
+  TrainingThreads threads(2);
   const auto own = histories();
   const NegativeSampler sampler(own, kItems, 0);
   LightgcnGradient gradient(own, kItems, kShape, {}, sampler);
@@ -161,8 +157,7 @@ TEST(LightgcnGradient, AddsUpTheLayers) {
 }
 
 TEST(Lightgcn, ServesUsersAsTheGraphMakesThemWithoutEmbeddingsOfTheirOwn) {
-  const FitContext context{.clock = kClock, .threads = 2};
-  TrainingThreads threads(context);
+  TrainingThreads threads(2);
   const auto own = histories();
   const NegativeSampler sampler(own, kItems, 0);
   LightgcnGradient gradient(own, kItems, kShape, {}, sampler);

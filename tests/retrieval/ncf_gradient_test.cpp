@@ -9,7 +9,6 @@
 namespace rapport::retrieval {
 namespace {
 
-const base::SystemClock kClock;
 const std::vector<std::vector<data::ItemIndex>> kTaken = {{0, 2}, {1, 2, 4}, {}, {3}, {2, 0, 5}};
 constexpr std::int64_t kUsers = 5;
 constexpr NcfShape kShape{.items = 7, .dimension = 3, .hidden = 8};
@@ -88,7 +87,7 @@ class Plain {
 };
 
 TEST(NcfGradient, IsTheSlopeOfThePlainLoss) {
-  TrainingThreads threads({.clock = kClock, .threads = 2});
+  TrainingThreads threads(2);
   const auto own = histories();
   const NegativeSampler sampler(own, kShape.items, 0.5);
   const std::vector<Interaction> batch = interactions_of(own);
@@ -117,7 +116,7 @@ TEST(NcfGradient, IsTheSlopeOfThePlainLoss) {
 TEST(NcfGradient, LeavesOutNegativesThatWereNotFound) {
   const std::vector<std::vector<data::ItemIndex>> taken = {{0, 1, 2, 3, 4, 5, 6}};
   const std::vector<std::span<const data::ItemIndex>> own(taken.begin(), taken.end());
-  TrainingThreads threads({.clock = kClock, .threads = 1});
+  TrainingThreads threads(1);
   const NegativeSampler sampler(own, kShape.items, 0);
   NcfGradient gradient(kShape, 1, {.negatives = 1}, sampler);
   const std::vector<float> weights(static_cast<std::size_t>(gradient.layout().total));
@@ -131,7 +130,7 @@ TEST(NcfGradient, LeavesOutNegativesThatWereNotFound) {
 TEST(NcfGradient, DecaysNothingForNegativesThatWereNotFound) {
   const std::vector<std::vector<data::ItemIndex>> taken = {{0, 1, 2, 3, 4, 5, 6}};
   const std::vector<std::span<const data::ItemIndex>> own(taken.begin(), taken.end());
-  TrainingThreads threads({.clock = kClock, .threads = 1});
+  TrainingThreads threads(1);
   const NegativeSampler sampler(own, kShape.items, 0);
   std::vector<std::vector<float>> gradients;
   for (const std::int64_t negatives : {1, 3}) {
@@ -154,7 +153,7 @@ TEST(NcfGradient, IsTheSameForAnyNumberOfThreads) {
   const NegativeSampler sampler(own, kShape.items, 0.5);
   std::vector<std::vector<float>> results;
   for (const std::int64_t count : {1, 3}) {
-    TrainingThreads threads({.clock = kClock, .threads = count});
+    TrainingThreads threads(count);
     NcfGradient gradient(kShape, 150, {.negatives = 2, .regularisation = 0.1}, sampler);
     results.emplace_back(static_cast<std::size_t>(gradient.layout().total));
     gradient.compute(interactions_of(own), drawn(gradient.layout().total, 1), 5, threads,

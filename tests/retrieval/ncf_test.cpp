@@ -130,7 +130,8 @@ TEST(Ncf, IsTheTrainedModelForUsersWhoFollowFromTheirItems) {
           static_cast<float>(2 * mean[k] + 1);
   }
   const std::vector<std::span<const data::ItemIndex>> histories(taken.begin(), taken.end());
-  const Ncf model = served_ncf(kShape, histories, weights);
+  TrainingThreads threads(2);
+  const Ncf model = served_ncf(kShape, histories, weights, threads);
   for (const std::int64_t user : {0, 7}) {
     const auto scores = scores_of(model, {-1, histories[static_cast<std::size_t>(user)]});
     const Vector p = row(weights, layout.user, width, user);

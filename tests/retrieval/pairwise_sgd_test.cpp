@@ -168,12 +168,12 @@ TEST(PairwiseSgd, GivesTheSameFactorsWhateverTheThreads) {
   for (const bool transitions : {false, true}) {
     std::vector<OwnedFactors> results;
     std::vector<double> losses;
-    for (const std::size_t threads : {1u, 2u, 5u}) {
-      base::ThreadPool pool("train", threads, threads);
+    for (const std::int64_t threads : {1, 2, 5}) {
+      TrainingThreads threads_of_fit(threads);
       OwnedFactors factors(200, 150, 8, transitions, 3);
       PairwiseSgd sgd(examples_of(histories), known_of(histories), 200, 150, transitions);
       for (const std::uint64_t key : {1u, 2u})
-        losses.push_back(sgd.run_epoch(factors.view(), {}, key, pool, threads));
+        losses.push_back(sgd.run_epoch(factors.view(), {}, key, threads_of_fit));
       results.push_back(factors);
     }
     EXPECT_EQ(results[0], results[1]) << transitions;
@@ -195,7 +195,7 @@ class Draws {
     const auto users = static_cast<std::int64_t>(histories_.size());
     std::vector<double> counts(static_cast<std::size_t>(items_));
     PairwiseSgd sgd(examples_of(histories_), known_of(histories_), users, items_, false);
-    base::ThreadPool pool("train", 1, 1);
+    TrainingThreads threads_of_fit(1);
     for (int epoch = 0; epoch < epochs; ++epoch) {
       OwnedFactors factors(users, items_, users, false, 1);
       std::ranges::fill(factors.item, 0.0f);
@@ -207,7 +207,7 @@ class Draws {
       constexpr float kRate = 1e-4f;
       sgd.run_epoch(factors.view(),
                     {.learning_rate = kRate, .regularisation = 0, .popular_negatives = popular_},
-                    static_cast<std::uint64_t>(epoch), pool, 1);
+                    static_cast<std::uint64_t>(epoch), threads_of_fit);
       for (std::int64_t item = 0; item < items_; ++item) {
         const float moved = factors.item[static_cast<std::size_t>(item * users + user)];
         counts[static_cast<std::size_t>(item)] +=
@@ -254,8 +254,8 @@ TEST(PairwiseSgd, LeavesOutWhoKnowsEverything) {
   OwnedFactors factors(40, 10, 4, false, 1);
   const OwnedFactors before = factors;
   PairwiseSgd sgd(examples_of(histories), known_of(histories), 40, 10, false);
-  base::ThreadPool pool("train", 1, 1);
-  EXPECT_TRUE(std::isfinite(sgd.run_epoch(factors.view(), {}, 1, pool, 1)));
+  TrainingThreads threads_of_fit(1);
+  EXPECT_TRUE(std::isfinite(sgd.run_epoch(factors.view(), {}, 1, threads_of_fit)));
   EXPECT_TRUE(
       std::equal(factors.user.begin() + 16, factors.user.begin() + 20, before.user.begin() + 16));
   EXPECT_NE(factors.user, before.user);

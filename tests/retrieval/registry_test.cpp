@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "rapport/retrieval/gru4rec_options.h"
 #include "testing/made_up_data.h"
 
 namespace rapport::retrieval {
@@ -87,9 +88,47 @@ TEST(Registry, RefusesOptionsThatAModelDoesNotHave) {
   }
 }
 
-/// This binary exports nothing, so the library that trains cannot be opened in it, as on a machine
-/// without libtorch or in a build without the library.
-TEST(Registry, SaysWhatIsMissingWhereTrainingCannotBeLoaded) {
+TEST(Registry, RefusesOptionsThatWouldDoNothing) {
+  const auto dataset = rapport::testing::titled_dataset({{0, 1, 2, 3}, {3, 2, 1, 0}},
+                                                        {"red hat", "hat", "red", "red hat"});
+  struct Case {
+    const char* model;
+    Assignments assignments;
+    const char *param, *says;
+  };
+  std::vector<Case> cases;
+  for (const char* const model : {"sasrec", "gru4rec"}) {
+    for (const char* const key : {"text_items", "neighbours", "min_df", "max_df"})
+      cases.push_back({model, {{key, "7"}}, key, "text is false"});
+  }
+  for (const char* const model : {"sasrec", "gru4rec", "caser"}) {
+    cases.push_back({model, {{"negatives", "4"}}, "negatives", "loss=ce"});
+    cases.push_back({model, {{"negative_exponent", "0"}}, "negative_exponent", "loss=ce"});
+  }
+  for (const char* const key : {"min_df", "max_df"})
+    cases.push_back({"ridge", {{"alpha", "0"}, {key, "7"}}, key, "alpha is 0"});
+  for (const Case& c : cases) {
+    const auto fit = fit_retriever(c.model, dataset, c.assignments, {.clock = kClock});
+    ASSERT_FALSE(fit) << c.model << ' ' << c.param;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << fit.error().message;
+    EXPECT_EQ(fit.error().param, c.param);
+    EXPECT_THAT(fit.error().message, AllOf(HasSubstr(c.param), HasSubstr(c.says)));
+  }
+}
+
+TEST(Registry, TakesThoseOptionsWhereTheyDoSomethingOrAreTheDefault) {
+  const auto dataset = rapport::testing::titled_dataset({{0, 1, 2, 3}}, {"hat", "hat", "", ""});
+  const auto gru4rec = [&](const Assignments& assignments) {
+    return read_options<Gru4recOptions>(dataset, assignments).has_value();
+  };
+  EXPECT_TRUE(gru4rec({{"text", "true"}, {"neighbours", "7"}, {"min_df", "1"}}));
+  EXPECT_TRUE(gru4rec({{"loss", "bce"}, {"negatives", "7"}, {"negative_exponent", "0.5"}}));
+  EXPECT_TRUE(gru4rec({{"neighbours", "500"}, {"text_items", "10"}, {"negatives", "0"}}));
+}
+
+/// opened_library_test.cpp has what is said where there should be one.
+TEST(Registry, SaysWhatIsMissingInABuildWithoutTraining) {
+  if (training_is_built()) GTEST_SKIP() << "this build can train";
   const auto fit =
       fit_retriever("sasrec", rapport::testing::random_dataset(20, 10, 1), {}, {.clock = kClock});
   ASSERT_FALSE(fit);

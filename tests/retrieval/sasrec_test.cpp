@@ -6,19 +6,12 @@
 #include <random>
 
 #include "reference_model.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::vector<float> random_weights(const SasrecShape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(sasrec_weights(shape).total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
-}
 
 TEST(Sasrec, AgreesWithNumPyOnTheLastPosition) {
   for (const ReferenceModel& reference : reference_models()) {
@@ -38,28 +31,15 @@ TEST(Sasrec, AgreesWithNumPyOnTheLastPosition) {
 
 TEST(Sasrec, ScoresAQueryTheSameInAnyCompany) {
   const SasrecShape shape{.items = 50, .dimension = 16, .blocks = 3, .heads = 2, .max_length = 40};
-  const Sasrec model(shape, random_weights(shape, 1));
-  std::mt19937 random(2);
-  std::vector<std::vector<data::ItemIndex>> histories(200);
-  for (std::size_t i = 0; i < histories.size(); ++i) {
-    histories[i].resize(random() % 90);
-    for (auto& item : histories[i]) item = static_cast<data::ItemIndex>(random() % 50);
-  }
-  std::vector<Query> queries;
-  for (const auto& history : histories) queries.push_back({.history = history});
-  std::vector<float> together(queries.size() * 50), alone(50);
-  ASSERT_TRUE(model.score(queries, together));
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    ASSERT_TRUE(model.score({&queries[i], 1}, alone));
-    EXPECT_LT(relative_error(alone, std::span(together).subspan(i * 50, 50)), 1e-5) << i;
-  }
+  const Sasrec model(shape, random_weights(sasrec_weights(shape), 1));
+  expect_the_same_in_any_company(model, random_histories(200, 90, 50, /*seed=*/2));
 }
 
 /// The catalogue is taken in panels of 64 items, the last of which may be short.
 TEST(Sasrec, ScoresEveryItemByItsProductWithTheHiddenState) {
   for (const std::int64_t items : {63, 64, 65, 128, 200}) {
     const SasrecShape shape{.items = items, .dimension = 20, .heads = 2, .max_length = 5};
-    const std::vector<float> weights = random_weights(shape, 4);
+    const std::vector<float> weights = random_weights(sasrec_weights(shape), 4);
     const Sasrec model(shape, weights);
     const std::vector<data::ItemIndex> one = {1, 62, 7}, other = {60};
     const std::vector<Query> queries = {{.history = one}, {.history = other}};
@@ -82,7 +62,7 @@ TEST(Sasrec, ScoresEveryItemByItsProductWithTheHiddenState) {
 
 TEST(Sasrec, ReadsOnlyTheNewestItems) {
   const SasrecShape shape{.items = 9, .dimension = 8, .max_length = 3};
-  const Sasrec model(shape, random_weights(shape, 3));
+  const Sasrec model(shape, random_weights(sasrec_weights(shape), 3));
   const std::vector<data::ItemIndex> all = {1, 2, 3, 4, 5}, newest = {3, 4, 5};
   std::vector<float> of_all(9), of_newest(9);
   const Query query{.history = all}, shorter{.history = newest};
@@ -93,7 +73,7 @@ TEST(Sasrec, ReadsOnlyTheNewestItems) {
 
 TEST(Sasrec, GivesEqualScoresWithoutAHistory) {
   const SasrecShape shape{.items = 5, .dimension = 4, .max_length = 3};
-  const Sasrec model(shape, random_weights(shape, 4));
+  const Sasrec model(shape, random_weights(sasrec_weights(shape), 4));
   std::vector<float> scores(5);
   const Query nobody{};
   ASSERT_TRUE(model.score({&nobody, 1}, scores));
@@ -102,7 +82,7 @@ TEST(Sasrec, GivesEqualScoresWithoutAHistory) {
 
 TEST(Sasrec, ScoresMoreEmptyHistoriesThanItemsInAllOthers) {
   const SasrecShape shape{.items = 5, .dimension = 64, .max_length = 3};
-  const Sasrec model(shape, random_weights(shape, 4));
+  const Sasrec model(shape, random_weights(sasrec_weights(shape), 4));
   const std::vector<data::ItemIndex> history = {1};
   std::vector<Query> queries(40);
   queries.back().history = history;
@@ -115,7 +95,7 @@ TEST(Sasrec, ScoresMoreEmptyHistoriesThanItemsInAllOthers) {
 
 TEST(Sasrec, RefusesWhatIsNotInTheCatalogue) {
   const SasrecShape shape{.items = 5, .dimension = 4, .max_length = 3};
-  const Sasrec model(shape, random_weights(shape, 5));
+  const Sasrec model(shape, random_weights(sasrec_weights(shape), 5));
   std::vector<float> scores(5);
   for (const data::ItemIndex item : {-1, 5, 1 << 30}) {
     const std::vector<data::ItemIndex> history = {0, item};
@@ -131,19 +111,11 @@ TEST(Sasrec, RefusesWhatIsNotInTheCatalogue) {
 }
 
 TEST(SasrecShape, NamesTheSizeThatIsOutOfRange) {
-  struct Case {
-    SasrecShape shape;
-    const char* param;
-  };
-  for (const Case& c :
-       {Case{{.items = 0}, "items"}, Case{{.items = 1, .dimension = 0}, "dimension"},
-        Case{{.items = 1, .blocks = 65}, "blocks"},
-        Case{{.items = 1, .dimension = 6, .heads = 4}, "heads"},
-        Case{{.items = 1, .max_length = 0}, "max_length"}}) {
-    const auto checked = c.shape.check();
-    ASSERT_FALSE(checked) << c.param;
-    EXPECT_EQ(checked.error().param, c.param);
-  }
+  expect_refused<SasrecShape>({{{.items = 0}, "items"},
+                               {{.items = 1, .dimension = 0}, "dimension"},
+                               {{.items = 1, .blocks = 65}, "blocks"},
+                               {{.items = 1, .dimension = 6, .heads = 4}, "heads"},
+                               {{.items = 1, .max_length = 0}, "max_length"}});
 }
 
 TEST(PackedSequences, LayTheNewestItemsEndToEndWithTheNewestPositionsLast) {

@@ -49,14 +49,18 @@ TEST(TextTokens, KnowNoCaseInAnyScript) {
             text_tokens({.id = "2", .title = "éclat STRASSE", .brand = "лореаль"}));
 }
 
+SparseMatrix features_of(const data::Catalogue& catalogue, const TextFeatureOptions& options = {}) {
+  TrainingThreads threads(2);
+  return text_features(catalogue, options, threads).value();
+}
+
 TEST(TextFeatures, AreRareTokensWithMoreWeightAndRowsOfLengthOne) {
   // Of four items: "red" is in 3, "nail" in 2, "red nail" in 2, the brand in 2, all else in 1.
   const SparseMatrix features =
-      text_features(catalogue_of({{.id = "a", .title = "Red Nail"},
-                                  {.id = "b", .title = "red nail", .brand = "X"},
-                                  {.id = "c", .title = "Red", .brand = "x"},
-                                  {.id = "d", .title = "Soap"}}),
-                    {});
+      features_of(catalogue_of({{.id = "a", .title = "Red Nail"},
+                                {.id = "b", .title = "red nail", .brand = "X"},
+                                {.id = "c", .title = "Red", .brand = "x"},
+                                {.id = "d", .title = "Soap"}}));
   ASSERT_EQ(features.rows(), 4);
   EXPECT_EQ(features.columns, 4) << "soap is in one item only";
   const double three = std::log(4.0 / 3), two = std::log(2.0);
@@ -78,16 +82,15 @@ TEST(TextFeatures, KeepTokensBetweenTheBounds) {
                                                   {.id = "c", .title = "three"},
                                                   {.id = "d"}});
   // one 1, two 2, three 3, "one two" 1, "two three" 2
-  EXPECT_EQ(text_features(catalogue, {.min_df = 1}).columns, 5);
-  EXPECT_EQ(text_features(catalogue, {.min_df = 2}).columns, 3);
-  EXPECT_EQ(text_features(catalogue, {.min_df = 2, .max_df = 2}).columns, 2);
-  EXPECT_EQ(text_features(catalogue, {.min_df = 4}).columns, 0);
+  EXPECT_EQ(features_of(catalogue, {.min_df = 1}).columns, 5);
+  EXPECT_EQ(features_of(catalogue, {.min_df = 2}).columns, 3);
+  EXPECT_EQ(features_of(catalogue, {.min_df = 2, .max_df = 2}).columns, 2);
+  EXPECT_EQ(features_of(catalogue, {.min_df = 4}).columns, 0);
 }
 
 TEST(TextFeatures, LeaveOutWhatEveryItemHas) {
-  EXPECT_EQ(text_features(catalogue_of({{.id = "a", .brand = "x"}, {.id = "b", .brand = "x"}}), {})
-                .columns,
-            0);
+  EXPECT_EQ(
+      features_of(catalogue_of({{.id = "a", .brand = "x"}, {.id = "b", .brand = "x"}})).columns, 0);
 }
 
 TEST(TextFeatures, DoNotDependOnTheOrderOfItems) {
@@ -95,13 +98,36 @@ TEST(TextFeatures, DoNotDependOnTheOrderOfItems) {
                                    {.id = "b", .title = "red soap", .brand = "x"},
                                    {.id = "c", .title = "nail soap", .categories = {"c"}},
                                    {.id = "d", .brand = "X"}};
-  const SparseMatrix forward = text_features(catalogue_of(items), {});
+  const SparseMatrix forward = features_of(catalogue_of(items));
   std::ranges::reverse(items);
-  const SparseMatrix backward = text_features(catalogue_of(items), {});
+  const SparseMatrix backward = features_of(catalogue_of(items));
   ASSERT_GT(forward.indices.size(), 6u);
   for (std::int64_t i = 0; i < 4; ++i) {
     EXPECT_THAT(forward.row_indices(i), ::testing::ElementsAreArray(backward.row_indices(3 - i)));
     EXPECT_THAT(forward.row_values(i), ::testing::ElementsAreArray(backward.row_values(3 - i)));
+  }
+}
+
+TEST(TextFeatures, TellHowFarTheyAreAndEndWhenTold) {
+  const data::Catalogue catalogue = catalogue_of({{.id = "a", .title = "t"}, {.id = "b"}});
+  TrainingThreads threads(2);
+  std::vector<double> told;
+  const auto count = [&](double done) -> Result<void> {
+    told.push_back(done);
+    return {};
+  };
+  ASSERT_TRUE(text_features(catalogue, {}, threads, count));
+  EXPECT_GE(told.size(), 3u);
+  EXPECT_TRUE(std::ranges::is_sorted(told));
+  for (std::size_t last = 0; last < told.size(); ++last) {
+    std::size_t calls = 0;
+    const auto stop = [&](double) -> Result<void> {
+      if (calls++ < last) return {};
+      return fail(ErrorCode::kCancelled, "enough");
+    };
+    const auto stopped = text_features(catalogue, {}, threads, stop);
+    ASSERT_FALSE(stopped) << last;
+    EXPECT_EQ(calls, last + 1);
   }
 }
 

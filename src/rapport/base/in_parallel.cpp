@@ -1,10 +1,17 @@
 #include "rapport/base/in_parallel.h"
 
+#include <algorithm>
 #include <exception>
 #include <latch>
+#include <thread>
 #include <vector>
 
 namespace rapport::base {
+
+std::size_t thread_count(std::int64_t asked) {
+  return asked > 0 ? static_cast<std::size_t>(asked)
+                   : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
 
 void in_parallel(ThreadPool& pool, std::size_t count,
                  const std::function<void(std::size_t)>& work) {

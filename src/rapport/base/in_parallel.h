@@ -4,11 +4,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 #include "rapport/base/thread_pool.h"
 
 namespace rapport::base {
+
+/// `asked`, or one a core for 0 or less.
+std::size_t thread_count(std::int64_t asked);
 
 /// work(0) … work(count - 1) on the pool, as far as its queue has room, and the rest here; returns
 /// when all are done. An exception of `work` is thrown here then: none may leave a pool's thread.

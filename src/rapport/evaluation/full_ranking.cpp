@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "rapport/base/in_parallel.h"
 #include "rapport/base/random.h"
 
 namespace rapport::evaluation {
@@ -162,8 +163,7 @@ Result<FullRanking> rank_held_out(const data::Dataset& dataset, const Scorer& sc
                            [](const Task& task) { return task.held_out.history.size(); });
 
   Ranking shared(std::move(tasks), dataset.items(), scorer, options, ranking);
-  const auto wanted = static_cast<std::size_t>(
-      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()));
+  const std::size_t wanted = base::thread_count(options.threads);
   {
     std::vector<std::jthread> others;
     for (std::size_t i = 1; i < std::min(wanted, shared.blocks()); ++i)

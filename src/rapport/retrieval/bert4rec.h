@@ -68,6 +68,7 @@ class Bert4rec final : public SequenceModel {
   Bert4rec(const Bert4recShape& shape, const Bert4recWeights& layout, std::vector<float> weights);
   Json do_shape() const override { return shape_.to_json(); }
   void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
+  std::int64_t do_rows(std::int64_t length) const override { return length + 1; }
 
   Bert4recShape shape_;
 };

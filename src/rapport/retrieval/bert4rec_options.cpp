@@ -3,7 +3,7 @@
 namespace rapport::retrieval {
 
 void Bert4recOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of item vectors and hidden states", 1, 4096);
   set.add("blocks", blocks, "attention and feed-forward blocks", 1, 64);
   set.add("heads", heads, "attention heads; a divisor of dimension", 1, 4096);

@@ -64,6 +64,7 @@ class Caser final : public SequenceModel {
   Caser(const CaserShape& shape, CaserWeights layout, std::vector<float> weights);
   Json do_shape() const override { return shape_.to_json(); }
   void do_encode(const PackedSequences& batch, std::span<float> hidden) const override;
+  std::int64_t do_rows(std::int64_t) const override { return shape_.window; }
 
   CaserShape shape_;
   CaserWeights layout_;

@@ -3,7 +3,7 @@
 namespace rapport::retrieval {
 
 void CaserOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of item vectors", 1, 4096);
   set.add("window", window, "newest items that are read; 0: the recipe's", 0, 512);
   set.add("heights", heights, "horizontal filters see 1 to so many items at once; 0: the recipe's",

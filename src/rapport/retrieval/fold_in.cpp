@@ -9,6 +9,8 @@ namespace {
 
 /// Of the ridge regression, relative to the mean square of its inputs.
 constexpr double kPenalty = 1e-3;
+/// Their means are held at a time.
+constexpr std::size_t kUsersAtOnce = 2048;
 
 /// matrix [n × n] · x = right [n × width] for x, in place of `right`, by Cholesky's factors in
 /// place of the matrix, which is symmetric and positive definite.
@@ -38,6 +40,14 @@ void solve(std::vector<double>& matrix, std::size_t n, std::vector<double>& righ
   }
 }
 
+/// mean [item_width + 1] of the items' factors, and a one for the offset.
+void mean_with_offset(const FoldIn& fold_in, std::span<const data::ItemIndex> history,
+                      float* mean) {
+  std::fill_n(mean, fold_in.item_width, 0.0f);
+  if (!history.empty()) add_mean_of(history, fold_in.item_factors, fold_in.item_width, mean);
+  mean[fold_in.item_width] = 1;
+}
+
 }  // namespace
 
 void add_mean_of(std::span<const data::ItemIndex> history, const float* taken, std::int64_t width,
@@ -50,24 +60,34 @@ void add_mean_of(std::span<const data::ItemIndex> history, const float* taken, s
 }
 
 void fit_fold_in(const FoldIn& fold_in, std::span<const std::span<const data::ItemIndex>> histories,
-                 std::span<float> taken) {
+                 TrainingThreads& threads, std::span<float> taken) {
   assert(taken.size() == static_cast<std::size_t>(fold_in.items * fold_in.user_width));
   const auto width = static_cast<std::size_t>(fold_in.user_width);
   const std::size_t n = static_cast<std::size_t>(fold_in.item_width) + 1;  // and the offset
   std::vector<double> squares(n * n), products(n * width);
-  std::vector<float> mean(n);
-  for (std::size_t user = 0; user < histories.size(); ++user) {
-    if (histories[user].empty()) continue;
-    std::ranges::fill(mean, 0.0f);
-    add_mean_of(histories[user], fold_in.item_factors, fold_in.item_width, mean.data());
-    mean[n - 1] = 1;
-    const float* const factors = fold_in.user_factors + user * width;
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t j = 0; j < n; ++j)
-        squares[i * n + j] += static_cast<double>(mean[i] * mean[j]);
-      for (std::size_t j = 0; j < width; ++j)
-        products[i * width + j] += static_cast<double>(mean[i] * factors[j]);
-    }
+  std::vector<float> means(kUsersAtOnce * n);
+  for (std::size_t first = 0; first < histories.size(); first += kUsersAtOnce) {
+    const auto some = histories.subspan(first, std::min(kUsersAtOnce, histories.size() - first));
+    threads.over(static_cast<std::int64_t>(some.size()), 64,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t user = begin; user < end; ++user)
+                     mean_with_offset(fold_in, some[static_cast<std::size_t>(user)],
+                                      means.data() + static_cast<std::size_t>(user) * n);
+                 });
+    // Each row of the sums is one thread's, in the order of users.
+    threads.over(static_cast<std::int64_t>(n), 8, [&](std::int64_t begin, std::int64_t end) {
+      for (std::size_t user = 0; user < some.size(); ++user) {
+        if (some[user].empty()) continue;
+        const float* const mean = means.data() + user * n;
+        const float* const factors = fold_in.user_factors + (first + user) * width;
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+          for (std::size_t j = 0; j < n; ++j)
+            squares[i * n + j] += static_cast<double>(mean[i] * mean[j]);
+          for (std::size_t j = 0; j < width; ++j)
+            products[i * width + j] += static_cast<double>(mean[i] * factors[j]);
+        }
+      }
+    });
   }
   std::ranges::fill(taken, 0.0f);
   double trace = 0;  // without the offset, which is not held back
@@ -78,15 +98,17 @@ void fit_fold_in(const FoldIn& fold_in, std::span<const std::span<const data::It
   solve(squares, n, products, width);
 
   const std::vector<float> map(products.begin(), products.end());
-  for (std::int64_t item = 0; item < fold_in.items; ++item) {
-    float* const row = taken.data() + item * fold_in.user_width;
-    std::copy_n(map.data() + (n - 1) * width, width, row);
-    for (std::size_t i = 0; i + 1 < n; ++i) {
-      const float factor =
-          fold_in.item_factors[item * fold_in.item_width + static_cast<std::int64_t>(i)];
-      for (std::size_t j = 0; j < width; ++j) row[j] += factor * map[i * width + j];
+  threads.over(fold_in.items, 256, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t item = begin; item < end; ++item) {
+      float* const row = taken.data() + item * fold_in.user_width;
+      std::copy_n(map.data() + (n - 1) * width, width, row);
+      for (std::size_t i = 0; i + 1 < n; ++i) {
+        const float factor =
+            fold_in.item_factors[item * fold_in.item_width + static_cast<std::int64_t>(i)];
+        for (std::size_t j = 0; j < width; ++j) row[j] += factor * map[i * width + j];
+      }
     }
-  }
+  });
 }
 
 }  // namespace rapport::retrieval

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "rapport/data/indexes.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
@@ -28,8 +29,8 @@ struct FoldIn {
   const float* user_factors = nullptr;  // [users × user_width]
 };
 /// taken [items × user_width], written. histories [users]: what each was trained on; empty ones are
-/// left out, and without any other the result is zero.
+/// left out, and without any other the result is zero. The same for any number of threads.
 void fit_fold_in(const FoldIn& fold_in, std::span<const std::span<const data::ItemIndex>> histories,
-                 std::span<float> taken);
+                 TrainingThreads& threads, std::span<float> taken);
 
 }  // namespace rapport::retrieval

@@ -3,7 +3,7 @@
 namespace rapport::retrieval {
 
 void Gru4recOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of item vectors", 1, 4096);
   set.add("hidden", hidden, "of recurrent states", 1, 4096);
   set.add("layers", layers, "recurrent layers", 1, 16);
@@ -26,10 +26,8 @@ Result<Gru4recOptions> Gru4recOptions::resolved(const data::Dataset& dataset) co
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 9'000 : 3'000);
-  TRY_VOID(text.check(dataset, options.loss));
-  // What is not read in training has no weight that was learnt.
-  options.text.text_items = std::min(options.text.text_items, options.max_length);
-  TRY_VOID(t.check_device(options.loss.loss == "ce" && !text.text));
+  TRY(options.text, text.resolved(dataset, options.loss, options.max_length));
+  TRY_VOID(t.check_device(options.loss.loss == "ce" && !options.text.text));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

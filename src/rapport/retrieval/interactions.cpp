@@ -20,6 +20,14 @@ std::vector<Interaction> interactions_of(Histories histories) {
   return interactions;
 }
 
+std::vector<std::int64_t> item_counts(Histories histories, std::int64_t items) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(items));
+  for (const auto history : histories) {
+    for (const data::ItemIndex item : history) ++counts[static_cast<std::size_t>(item)];
+  }
+  return counts;
+}
+
 NegativeSampler::NegativeSampler(Histories histories, std::int64_t items, double popular)
     : interactions_(interactions_of(histories)),
       known_(histories),

@@ -25,6 +25,8 @@ struct Interaction {
 
 /// User by user.
 std::vector<Interaction> interactions_of(Histories histories);
+/// [items] how often each was taken.
+std::vector<std::int64_t> item_counts(Histories histories, std::int64_t items);
 
 /// Thread-safe.
 class NegativeSampler {

@@ -36,17 +36,6 @@ RAPPORT_INLINE float kept(const Keep& keep, std::uint32_t index) {
   return mixed(index + keep.key) >= keep.threshold ? keep.scale : 0.0f;
 }
 
-RAPPORT_VECTORISED float dot(const float* a, const float* b, std::int64_t count) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-RAPPORT_VECTORISED void add_scaled(float factor, const float* x, std::int64_t count, float* sum) {
-  for (std::int64_t i = 0; i < count; ++i) sum[i] += factor * x[i];
-}
-
 RAPPORT_VECTORISED float total(const float* values, std::int64_t count) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -139,6 +128,17 @@ std::int64_t keys_seen_by(const AttentionHead& head, std::int64_t row) {
 }
 
 }  // namespace
+
+RAPPORT_VECTORISED float dot(const float* a, const float* b, std::int64_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+RAPPORT_VECTORISED void add_scaled(float factor, const float* x, std::int64_t count, float* sum) {
+  for (std::int64_t i = 0; i < count; ++i) sum[i] += factor * x[i];
+}
 
 RAPPORT_VECTORISED float largest(const float* values, std::int64_t count) {
   constexpr std::int64_t kLanes = 32;

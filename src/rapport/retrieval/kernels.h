@@ -16,6 +16,10 @@ float largest(const float* values, std::int64_t count);
 /// values[i] = exp(values[i] - shift), to 3e-7 relative; returns their sum.
 float exponentials(float* values, std::int64_t count, float shift);
 
+float dot(const float* a, const float* b, std::int64_t count);
+/// sum[i] += factor · x[i].
+void add_scaled(float factor, const float* x, std::int64_t count, float* sum);
+
 /// out[rows × width] = (x - mean) / sqrt(variance + epsilon) · weight + bias, row by row.
 void layer_norm(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
                 const float* bias, float epsilon, float* out);

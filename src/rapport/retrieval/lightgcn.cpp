@@ -7,7 +7,7 @@
 namespace rapport::retrieval {
 
 void LightgcnOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of the embeddings", 1, 4096);
   set.add("layers", layers, "steps that embeddings travel along the graph", 1, 16);
   set.add("learning_rate", learning_rate, "of Adam; 0: the recipe's", 0, 1);

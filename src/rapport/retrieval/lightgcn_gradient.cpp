@@ -55,9 +55,7 @@ RAPPORT_VECTORISED double weigh_pairs(const Pairs& pairs, std::int64_t begin, st
 
 SparseMatrix normalised_graph(Histories histories, std::int64_t items) {
   const auto users = static_cast<std::int64_t>(histories.size());
-  std::vector<float> degrees(static_cast<std::size_t>(items));
-  for (const auto history : histories)
-    for (const data::ItemIndex item : history) ++degrees[static_cast<std::size_t>(item)];
+  const std::vector<std::int64_t> degrees = item_counts(histories, items);
 
   SparseMatrix half{.columns = items};  // [users × items]
   for (const auto history : histories) {
@@ -65,8 +63,9 @@ SparseMatrix normalised_graph(Histories histories, std::int64_t items) {
     std::ranges::sort(sorted);
     for (const data::ItemIndex item : sorted) {
       half.indices.push_back(item);
-      half.values.push_back(1 / std::sqrt(static_cast<float>(history.size()) *
-                                          degrees[static_cast<std::size_t>(item)]));
+      half.values.push_back(1 /
+                            std::sqrt(static_cast<float>(history.size()) *
+                                      static_cast<float>(degrees[static_cast<std::size_t>(item)])));
     }
     half.end_row();
   }

@@ -21,7 +21,7 @@ class Trainer {
         items_(dataset.items()),
         options_(options),
         context_(context),
-        threads_(context),
+        threads_(context.threads),
         histories_(data::training_histories(dataset)),
         sampler_(histories_, items_, options.popular_negatives),
         epochs_(histories_, options.batch),
@@ -69,9 +69,7 @@ FactorModel served_lightgcn(const LightgcnShape& shape, Histories histories,
   const auto users = static_cast<std::int64_t>(histories.size());
   const std::int64_t d = shape.dimension;
   const std::int64_t items = static_cast<std::int64_t>(embeddings.size()) / d - users;
-  std::vector<float> degrees(static_cast<std::size_t>(items));
-  for (const auto history : histories)
-    for (const data::ItemIndex item : history) ++degrees[static_cast<std::size_t>(item)];
+  const std::vector<std::int64_t> degrees = item_counts(histories, items);
 
   const FactorShape served{.items = items, .dimension = d, .bias = false};
   const FactorWeights layout = factor_weights(served);
@@ -83,8 +81,9 @@ FactorModel served_lightgcn(const LightgcnShape& shape, Histories histories,
           scale_of(static_cast<std::size_t>(i / d)) * sum[static_cast<std::size_t>(users * d + i)];
   };
   // One step from the item to who took it ends all but the last of the item's layers.
-  copy(graph.propagate(embeddings, shape.layers - 1, threads), layout.taken,
-       [&](std::size_t item) { return share / std::sqrt(std::max(1.0f, degrees[item])); });
+  copy(graph.propagate(embeddings, shape.layers - 1, threads), layout.taken, [&](std::size_t item) {
+    return share / std::sqrt(std::max(1.0f, static_cast<float>(degrees[item])));
+  });
   copy(graph.propagate(embeddings, shape.layers, threads), layout.item,
        [&](std::size_t) { return share; });
   return {"lightgcn", served, std::move(weights)};
@@ -92,23 +91,28 @@ FactorModel served_lightgcn(const LightgcnShape& shape, Histories histories,
 
 Result<Fit> train_lightgcn(const data::Dataset& dataset, const LightgcnOptions& options,
                            const FitContext& context) {
-  return within_memory("lightgcn", dataset, "dimension, negatives or batch", [&]() -> Result<Fit> {
-    TRY_VOID(check_there_is_work(dataset, 1));
-    Trainer trainer(dataset, options, context);
-    return train_weights(
-        dataset,
-        {.kind = "lightgcn",
-         .layout = trainer.layout(),
-         .adam = true,
-         .initialise = [](const WeightPlace&, std::span<float> values,
-                          base::Random& random) { fill_normal(values, kInitialDeviation, random); },
-         .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
-                          TrainingState& state) { return trainer.run_epoch(epoch, key, state); },
-         .model = [&](std::span<const float> weights) { return trainer.model(weights); },
-         .loop = options.loop,
-         .options = options.to_json()},
-        context);
-  });
+  return within_memory(
+      "lightgcn", dataset, "lower dimension, negatives or batch", [&]() -> Result<Fit> {
+        TRY_VOID(check_there_is_work(dataset, 1));
+        Trainer trainer(dataset, options, context);
+        return train_weights(
+            dataset,
+            {.kind = "lightgcn",
+             .layout = trainer.layout(),
+             .adam = true,
+             .initialise =
+                 [](const WeightPlace&, std::span<float> values, base::Random& random) {
+                   fill_normal(values, kInitialDeviation, random);
+                 },
+             .run_epoch =
+                 [&](std::int64_t epoch, std::uint64_t key, TrainingState& state) {
+                   return trainer.run_epoch(epoch, key, state);
+                 },
+             .model = [&](std::span<const float> weights) { return trainer.model(weights); },
+             .loop = options.loop,
+             .options = options.to_json()},
+            context);
+      });
 }
 
 }  // namespace rapport::retrieval

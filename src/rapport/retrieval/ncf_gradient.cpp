@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/linear.h"
 #include "rapport/retrieval/narrow_product.h"
 #include "rapport/retrieval/sparse_dense_product.h"
@@ -51,11 +52,6 @@ RAPPORT_VECTORISED void product_backward(const Pair& pair, float slope, float* d
     d_p[i] += slope * pair.g[i] * pair.q[i];
     d_q[i] = slope * pair.g[i] * pair.p[i];
   }
-}
-
-/// out[i] += scale · x[i].
-RAPPORT_VECTORISED void add_scaled(const float* x, float scale, std::int64_t width, float* out) {
-  for (std::int64_t i = 0; i < width; ++i) out[i] += scale * x[i];
 }
 
 /// Which examples have each of `rows` rows: [rows × examples], ones.
@@ -252,8 +248,8 @@ void NcfGradient::backward(const float* weights, Part& part, float* layers) cons
   const auto of = [&](std::int64_t place) { return layers + (place - layout_.layers); };
   for (std::int64_t i = 0; i < part.examples; ++i) {
     const float slope = part.slopes[static_cast<std::size_t>(i)];
-    add_scaled(part.x3.data() + i * third, slope, third, of(tower.output_weight));
-    add_scaled(weights + tower.output_weight, slope, third, part.d3.data() + i * third);
+    add_scaled(slope, part.x3.data() + i * third, third, of(tower.output_weight));
+    add_scaled(slope, weights + tower.output_weight, third, part.d3.data() + i * third);
     *of(tower.output_bias) += slope;
   }
   relu_backward(part.x3, part.d3);
@@ -271,7 +267,7 @@ void NcfGradient::backward(const float* weights, Part& part, float* layers) cons
                   weights + layout_.item_weight, part.d1.data(),
                   {.weight = of(layout_.item_weight), .x = part.d_q_hidden.data()});
   for (std::int64_t i = 0; i < part.examples; ++i)
-    add_scaled(part.d1.data() + i * h, 1, h, part.d_first_of_user.data() + i / part.per_group * h);
+    add_scaled(1, part.d1.data() + i * h, h, part.d_first_of_user.data() + i / part.per_group * h);
   linear_backward({.rows = part.groups, .in = h, .out = h}, part.p_hidden.data(),
                   weights + layout_.user_weight, part.d_first_of_user.data(),
                   {.weight = of(layout_.user_weight),
@@ -289,18 +285,18 @@ void NcfGradient::scatter(std::int64_t begin, const float* weights, Part& part, 
     const auto counts = part.counts.begin() + group * part.per_group;
     const float of_pairs = squares * std::accumulate(counts, counts + part.per_group, 0.0f);
     std::fill_n(of_user, d, 0.0f);
-    add_scaled(part.p.data() + group * d, of_pairs, d, of_user);
+    add_scaled(of_pairs, part.p.data() + group * d, d, of_user);
     std::copy_n(part.d_p_hidden.data() + group * h, h, of_user + d);
-    add_scaled(part.p_hidden.data() + group * h, of_pairs, h, of_user + d);
+    add_scaled(of_pairs, part.p_hidden.data() + group * h, h, of_user + d);
     for (std::int64_t i = group * part.per_group; i < (group + 1) * part.per_group; ++i) {
       float* const of_item = item_gradients_.data() + (begin * part.per_group + i) * width;
       product_backward(part.pair(weights + layout_.product, i, d),
                        part.slopes[static_cast<std::size_t>(i)],
                        layers + (layout_.product - layout_.layers), of_user, of_item);
       const float of_pair = squares * part.counts[static_cast<std::size_t>(i)];
-      add_scaled(part.q.data() + i * d, of_pair, d, of_item);
+      add_scaled(of_pair, part.q.data() + i * d, d, of_item);
       std::copy_n(part.d_q_hidden.data() + i * h, h, of_item + d);
-      add_scaled(part.q_hidden.data() + i * h, of_pair, h, of_item + d);
+      add_scaled(of_pair, part.q_hidden.data() + i * h, h, of_item + d);
     }
   }
 }

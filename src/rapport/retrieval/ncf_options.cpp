@@ -5,7 +5,7 @@
 namespace rapport::retrieval {
 
 void NcfOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of the factorisation's embeddings", 1, 4096);
   set.add("hidden", hidden, "of the perceptron's embeddings and first layer, a multiple of 4", 4,
           4096);

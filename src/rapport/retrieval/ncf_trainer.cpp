@@ -24,7 +24,8 @@ void initialise(const WeightPlace& place, std::span<float> values, base::Random&
 
 }  // namespace
 
-Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float> trained) {
+Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float> trained,
+               TrainingThreads& threads) {
   const std::int64_t items = shape.items, d = shape.dimension, h = shape.hidden,
                      width = shape.width();
   const NcfTrainedWeights from =
@@ -39,7 +40,7 @@ Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float
                .user_width = width,
                .item_factors = source(from.item),
                .user_factors = source(from.user)},
-              histories, std::span(weights).first(static_cast<std::size_t>(to.item)));
+              histories, threads, std::span(weights).first(static_cast<std::size_t>(to.item)));
   // The MLP's part of a row goes through the first layer here, once for all.
   std::vector<float> rows(static_cast<std::size_t>(items * h)), through = rows;
   const std::vector<float> nothing(static_cast<std::size_t>(h));
@@ -64,12 +65,12 @@ Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float
 Result<Fit> train_ncf(const data::Dataset& dataset, const NcfOptions& options,
                       const FitContext& context) {
   return within_memory(
-      "ncf", dataset, "dimension, hidden, negatives or batch", [&]() -> Result<Fit> {
+      "ncf", dataset, "lower dimension, hidden, negatives or batch", [&]() -> Result<Fit> {
         TRY_VOID(check_there_is_work(dataset, 1));
         const auto histories = data::training_histories(dataset);
         const NcfShape shape = options.shape(dataset.items());
         const NegativeSampler sampler(histories, dataset.items(), options.popular_negatives);
-        TrainingThreads threads(context);
+        TrainingThreads threads(context.threads);
         InteractionEpochs epochs(histories, options.batch);
         NcfGradient gradient(shape, dataset.users(), options.loss(), sampler);
         std::vector<float> gradients(static_cast<std::size_t>(gradient.layout().total));
@@ -92,7 +93,7 @@ Result<Fit> train_ncf(const data::Dataset& dataset, const NcfOptions& options,
                        });
                  },
              .model = [&](std::span<const float> weights) -> std::unique_ptr<Retriever> {
-               return std::make_unique<Ncf>(served_ncf(shape, histories, weights));
+               return std::make_unique<Ncf>(served_ncf(shape, histories, weights, threads));
              },
              .loop = options.loop,
              .options = options.to_json()},

@@ -8,7 +8,8 @@
 namespace rapport::retrieval {
 
 /// The model of trained weights: users become what their items say of them.
-Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float> trained);
+Ncf served_ncf(const NcfShape& shape, Histories histories, std::span<const float> trained,
+               TrainingThreads& threads);
 
 /// An Ncf. Errors: kInvalidArgument for a data set with nothing to learn from (param: "data");
 /// those of train_weights.

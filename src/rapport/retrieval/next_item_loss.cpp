@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <vector>
-
 #include "rapport/data/leave_one_out.h"
+#include "rapport/retrieval/interactions.h"
+#include "rapport/retrieval/training_options.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -31,6 +31,10 @@ void NextItemLossOptions::describe(base::OptionSet& set) {
 Result<NextItemLossOptions> NextItemLossOptions::resolved() const {
   NextItemLossOptions options = *this;
   if (loss == "ce") {
+    TRY_VOID(refuse_unread(
+        {{"negatives", negatives != 0}, {"negative_exponent", negative_exponent >= 0}},
+        "loss=ce compares with all items; name a loss over sampled ones, or "
+        "leave it out"));
     options.negatives = 0;
     options.negative_exponent = 0;
     return options;
@@ -66,12 +70,8 @@ std::optional<SampledLossOptions> NextItemLossOptions::sampled() const {
 std::optional<ItemSampler> negative_sampler(const NextItemLossOptions& options,
                                             const data::Dataset& dataset) {
   if (!options.sampled()) return std::nullopt;
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(dataset.items()));
-  for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-    for (const data::ItemIndex item : data::training_history(dataset, user))
-      ++counts[static_cast<std::size_t>(item)];
-  }
-  return ItemSampler(counts, options.negative_exponent);
+  return ItemSampler(item_counts(data::training_histories(dataset), dataset.items()),
+                     options.negative_exponent);
 }
 
 NextItemLoss::NextItemLoss(const NextItemLossOptions& options,

@@ -24,8 +24,8 @@ struct NextItemLossOptions {
   double negative_exponent = -1;
 
   void describe(base::OptionSet& set);
-  /// With what is not set filled in; without meaning for ce, where both become 0. Errors:
-  /// kInvalidArgument (param: loss).
+  /// With what is not set filled in; without meaning for ce, where both become 0, and must not be
+  /// set. Errors: kInvalidArgument, naming the option.
   Result<NextItemLossOptions> resolved() const;
   /// Into the flat JSON object of a model's options.
   void add_to(Json& json) const;

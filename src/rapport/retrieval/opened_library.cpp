@@ -8,6 +8,7 @@
 namespace rapport::retrieval {
 
 std::filesystem::path library_path(const OpenedLibrary& library) {
+  if (*library.built == '\0') return {};
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   for (const std::filesystem::path& path :
@@ -23,8 +24,9 @@ Result<const void*> open_library(const OpenedLibrary& library) {
   const std::filesystem::path path = library_path(library);
   if (path.empty())
     return fail(ErrorCode::kUnsupported,
-                fmt::format("{}, and {} is not beside the program: it was built without",
-                            library.needs, library.file));
+                fmt::format("{}, and {} is {}", library.needs, library.file,
+                            *library.built == '\0' ? "no part of this build"
+                                                   : "not beside the program: build it too"));
   void* const opened = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (opened == nullptr)
     return fail(ErrorCode::kUnsupported,

@@ -12,12 +12,13 @@ namespace rapport::retrieval {
 struct OpenedLibrary {
   const char* file;     // librapport_training.so
   const char* symbol;   // what it offers
-  const char* built;    // where the build left it
+  const char* built;    // where the build left it; "" where it was built without
   const char* needs;    // "training needs libtorch"
   const char* package;  // what brings it
 };
 
-/// Beside the program, then in ../lib/rapport, then where it was built; "" when there is none.
+/// Beside the program, then in ../lib/rapport, then where it was built; "" when there is none, or
+/// the program was built without: one that lies there nevertheless belongs to another build.
 std::filesystem::path library_path(const OpenedLibrary& library);
 
 /// The address of the symbol; the library is never closed. Errors: kUnsupported, saying what is

@@ -5,7 +5,7 @@
 namespace rapport::retrieval {
 
 void PairwiseOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of the factors", 1, 4096);
   set.add("learning_rate", learning_rate, "of gradient descent; 0: the recipe's", 0, 10);
   set.add("learning_rate_decay", learning_rate_decay,

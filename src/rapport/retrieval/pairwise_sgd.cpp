@@ -1,11 +1,9 @@
 #include "rapport/retrieval/pairwise_sgd.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <numeric>
 
-#include "rapport/base/in_parallel.h"
 #include "rapport/retrieval/vectorised.h"
 
 namespace rapport::retrieval {
@@ -181,7 +179,7 @@ PairwiseSgd::Sum PairwiseSgd::run_cell(std::size_t cell, const PairwiseFactors& 
 }
 
 double PairwiseSgd::run_epoch(const PairwiseFactors& factors, const PairwiseRates& rates,
-                              std::uint64_t key, base::ThreadPool& pool, std::size_t threads) {
+                              std::uint64_t key, TrainingThreads& threads) {
   base::SplitMix64 random(key);
   user_split_.draw(users_, blocks_, random);
   item_split_.draw(items_, blocks_, random);
@@ -192,12 +190,10 @@ double PairwiseSgd::run_epoch(const PairwiseFactors& factors, const PairwiseRate
   const std::uint64_t cell_key = random.next();
   std::vector<Sum> sums(cells_.size() - 1);
   for (std::size_t round = 0; round < sums.size(); round += blocks) {
-    std::atomic<std::size_t> next{round};
-    const auto work = [&](std::size_t) {
-      for (std::size_t cell = next++; cell < round + blocks; cell = next++)
-        sums[cell] = run_cell(cell, factors, rates, cell_key);
-    };
-    base::in_parallel(pool, std::min(threads, blocks), work);
+    threads.each(blocks_, [&](std::int64_t i) {
+      const std::size_t cell = round + static_cast<std::size_t>(i);
+      sums[cell] = run_cell(cell, factors, rates, cell_key);
+    });
   }
   Sum total;
   for (const Sum& sum : sums) {

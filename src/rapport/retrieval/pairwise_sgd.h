@@ -3,7 +3,7 @@
 // factors. On several threads, with a result that does not depend on their number.
 //
 //   PairwiseSgd sgd(std::move(examples), known, users, items);
-//   const double loss = sgd.run_epoch(factors, rates, key, pool);
+//   const double loss = sgd.run_epoch(factors, rates, key, threads);
 //
 // Each epoch splits users, items and previous items by lot into blocks. What is computed at one
 // time are cells that share no block (Gemulla et al. 2011), and a negative item is drawn from the
@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "rapport/base/random.h"
-#include "rapport/base/thread_pool.h"
 #include "rapport/data/indexes.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
@@ -71,7 +71,7 @@ class PairwiseSgd {
   /// One step for each example, in an order and with negatives that follow from `key`. Returns the
   /// mean loss. An example of whom nearly all items of a block are known is left out.
   double run_epoch(const PairwiseFactors& factors, const PairwiseRates& rates, std::uint64_t key,
-                   base::ThreadPool& pool, std::size_t threads);
+                   TrainingThreads& threads);
 
  private:
   struct Split {                       // of users or items into blocks

@@ -55,7 +55,8 @@ struct TrainedWeights : WeightLayout {
 
 /// The trained weights with what items say of users in place of the users.
 std::vector<float> served_weights(const FactorShape& shape, Histories histories,
-                                  const TrainedWeights& layout, std::span<const float> trained) {
+                                  const TrainedWeights& layout, TrainingThreads& threads,
+                                  std::span<const float> trained) {
   const FactorWeights served = factor_weights(shape);
   std::vector<float> weights(static_cast<std::size_t>(served.total));
   fit_fold_in({.items = shape.items,
@@ -63,7 +64,7 @@ std::vector<float> served_weights(const FactorShape& shape, Histories histories,
                .user_width = shape.dimension,
                .item_factors = trained.data() + layout.item,
                .user_factors = trained.data() + layout.user},
-              histories, std::span(weights).first(static_cast<std::size_t>(served.item)));
+              histories, threads, std::span(weights).first(static_cast<std::size_t>(served.item)));
   std::ranges::copy(trained.subspan(static_cast<std::size_t>(layout.item)),
                     weights.begin() + served.item);
   return weights;
@@ -74,14 +75,14 @@ std::vector<float> served_weights(const FactorShape& shape, Histories histories,
 Result<Fit> train_pairwise(std::string_view kind, const data::Dataset& dataset,
                            const PairwiseOptions& options, bool transitions,
                            const FitContext& context) {
-  return within_memory(kind, dataset, "dimension", [&]() -> Result<Fit> {
+  return within_memory(kind, dataset, "lower dimension", [&]() -> Result<Fit> {
     const auto histories = data::training_histories(dataset);
     // With transitions there must be an item before the one to predict.
     TRY_VOID(check_there_is_work(dataset, transitions ? 2 : 1));
     const FactorShape shape{
         .items = dataset.items(), .dimension = options.dimension, .transitions = transitions};
     const TrainedWeights layout(dataset.users(), shape);
-    TrainingThreads threads(context);
+    TrainingThreads threads(context.threads);
     PairwiseSgd sgd(examples_of(histories, transitions), KnownItems(histories), dataset.users(),
                     dataset.items(), transitions);
     return train_weights(
@@ -105,12 +106,12 @@ Result<Fit> train_pairwise(std::string_view kind, const data::Dataset& dataset,
                {.learning_rate = static_cast<float>(options.learning_rate * decay),
                 .regularisation = static_cast<float>(options.regularisation),
                 .popular_negatives = static_cast<float>(options.popular_negatives)},
-               key, threads.pool(), threads.count());
+               key, threads);
          },
          .model =
              [&](std::span<const float> weights) {
                return std::make_unique<FactorModel>(
-                   kind, shape, served_weights(shape, histories, layout, weights));
+                   kind, shape, served_weights(shape, histories, layout, threads, weights));
              },
          .loop = options.loop,
          .options = options.to_json()},

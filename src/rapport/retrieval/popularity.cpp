@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rapport/data/leave_one_out.h"
+#include "rapport/retrieval/interactions.h"
 
 namespace rapport::retrieval {
 
@@ -10,12 +11,8 @@ Popularity::Popularity(std::vector<float> counts)
     : Retriever(static_cast<std::int64_t>(counts.size())), counts_(std::move(counts)) {}
 
 std::unique_ptr<Popularity> Popularity::fit(const data::Dataset& dataset) {
-  std::vector<float> counts(static_cast<std::size_t>(dataset.items()));
-  for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-    for (const data::ItemIndex item : data::training_history(dataset, user))
-      counts[static_cast<std::size_t>(item)] += 1;
-  }
-  return std::make_unique<Popularity>(std::move(counts));
+  const auto counts = item_counts(data::training_histories(dataset), dataset.items());
+  return std::make_unique<Popularity>(std::vector<float>(counts.begin(), counts.end()));
 }
 
 Result<std::unique_ptr<Retriever>> Popularity::load(const Json& options,

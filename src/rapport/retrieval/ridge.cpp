@@ -31,6 +31,12 @@ Result<RidgeOptions> RidgeOptions::resolved(const data::Dataset& dataset) const 
                             alpha, dataset.name()),
                 "alpha");
   if (alpha < 0) options.alpha = dense || !text_is_there ? 0 : 5;
+  if (options.alpha == 0) {
+    const TextFeatureOptions usual;
+    TRY_VOID(refuse_unread(
+        {{"min_df", text.min_df != usual.min_df}, {"max_df", text.max_df != usual.max_df}},
+        "alpha is 0, so that no text is read; set alpha too, or leave it out"));
+  }
   return options;
 }
 

@@ -49,20 +49,9 @@ SasrecWeights sasrec_weights(const SasrecShape& shape) {
   const std::int64_t d = shape.dimension;
   weights.item_embedding = weights.add("item_embedding", {shape.items, d});
   weights.position_embedding = weights.add("position_embedding", {shape.max_length, d});
-  for (std::int64_t i = 0; i < shape.blocks; ++i) {
-    const std::string block = fmt::format("blocks.{}.", i);
-    const auto add = [&](const char* name, std::vector<std::int64_t> extents) {
-      return weights.add(block + name, std::move(extents));
-    };
-    // Braces evaluate in order, so the file has the parts in the order they are applied.
-    weights.blocks.push_back(SasrecBlock{
-        add("attention_norm.weight", {d}), add("attention_norm.bias", {d}),
-        add("query.weight", {d, d}), add("query.bias", {d}), add("key_value.weight", {d, 2 * d}),
-        add("key_value.bias", {2 * d}), add("output.weight", {d, d}), add("output.bias", {d}),
-        add("feed_forward_norm.weight", {d}), add("feed_forward_norm.bias", {d}),
-        add("feed_forward.0.weight", {d, d}), add("feed_forward.0.bias", {d}),
-        add("feed_forward.1.weight", {d, d}), add("feed_forward.1.bias", {d})});
-  }
+  const TransformerShape block{.dimension = d, .heads = shape.heads, .inner = d};
+  for (std::int64_t i = 0; i < shape.blocks; ++i)
+    weights.blocks.push_back(add_transformer_block(weights, fmt::format("blocks.{}.", i), block));
   weights.final_norm_weight = weights.add("final_norm.weight", {d});
   weights.final_norm_bias = weights.add("final_norm.bias", {d});
   return weights;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "rapport/retrieval/sequence_model.h"
+#include "rapport/retrieval/transformer_block.h"
 
 namespace rapport::retrieval {
 
@@ -34,16 +35,9 @@ struct SasrecShape {
   bool operator==(const SasrecShape&) const = default;
 };
 
-/// Offsets of one block's parts. Matrices are [in × out] and applied as x · W + b.
-struct SasrecBlock {
-  std::int64_t attention_norm_weight, attention_norm_bias;
-  std::int64_t query_weight, query_bias;
-  std::int64_t key_value_weight, key_value_bias;  // [d × 2d], [2d]
-  std::int64_t output_weight, output_bias;
-  std::int64_t feed_forward_norm_weight, feed_forward_norm_bias;
-  std::int64_t inner_weight, inner_bias;  // feed-forward, before the ReLU
-  std::int64_t outer_weight, outer_bias;  // and after it
-};
+/// The parts that every transformer's block has, the feed-forward network as wide as the rest, with
+/// a ReLU.
+using SasrecBlock = TransformerBlock;
 
 /// Where everything lies.
 struct SasrecWeights : WeightLayout {
@@ -54,7 +48,7 @@ struct SasrecWeights : WeightLayout {
 };
 SasrecWeights sasrec_weights(const SasrecShape& shape);
 
-inline constexpr float kSasrecNormEpsilon = 1e-8f;
+inline constexpr float kSasrecNormEpsilon = kTransformerNormEpsilon;
 
 class Sasrec final : public SequenceModel {
  public:

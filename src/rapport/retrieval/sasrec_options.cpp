@@ -3,7 +3,7 @@
 namespace rapport::retrieval {
 
 void SasrecOptions::describe(base::OptionSet& set) {
-  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+  describe_recipe(set, recipe);
   set.add("dimension", dimension, "of item vectors and hidden states", 1, 4096);
   set.add("blocks", blocks, "attention and feed-forward blocks", 1, 64);
   set.add("heads", heads, "attention heads; a divisor of dimension", 1, 4096);
@@ -26,10 +26,8 @@ Result<SasrecOptions> SasrecOptions::resolved(const data::Dataset& dataset) cons
   if (t.weight_decay < 0) t.weight_decay = dense ? 1e-6 : 1e-8;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 13'000 : 3'000);
-  TRY_VOID(text.check(dataset, options.loss));
-  // What is not read in training has no weight that was learnt.
-  options.text.text_items = std::min(options.text.text_items, options.max_length);
-  TRY_VOID(t.check_device(options.loss.loss == "ce" && !text.text));
+  TRY(options.text, text.resolved(dataset, options.loss, options.max_length));
+  TRY_VOID(t.check_device(options.loss.loss == "ce" && !options.text.text));
   TRY_VOID(options.shape(std::max<std::int64_t>(1, dataset.items())).check());
   return options;
 }

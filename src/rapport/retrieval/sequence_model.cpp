@@ -90,8 +90,11 @@ void SequenceModel::encode(std::span<const Query> queries, std::span<float> hidd
   for (std::size_t begin = 0; begin < queries.size();) {
     PackedSequences batch;
     std::size_t end = begin;
-    for (; end < queries.size() && (end == begin || batch.size() < kPositionsAtOnce); ++end)
+    for (std::int64_t rows = 0; end < queries.size() && rows < kPositionsAtOnce; ++end) {
       batch.add(queries[end].history, max_length_);
+      const std::size_t place = batch.offsets.size() - 1;
+      rows += do_rows(batch.offsets[place] - batch.offsets[place - 1]);
+    }
     if (batch.size() > 0) do_encode(batch, hidden.subspan(begin * d, (end - begin) * d));
     for (std::size_t i = begin; i < end; ++i) {
       if (queries[i].history.empty()) std::ranges::fill(hidden.subspan(i * d, d), 0.0f);

@@ -51,6 +51,8 @@ class SequenceModel : public Retriever {
   /// hidden [sequences × dimension], zero when called; what it leaves of an empty sequence is
   /// overwritten with zeros.
   virtual void do_encode(const PackedSequences& batch, std::span<float> hidden) const = 0;
+  /// Rows that do_encode makes of a sequence of `length` items: its own, padding and masks.
+  virtual std::int64_t do_rows(std::int64_t length) const { return length; }
   virtual Json do_shape() const = 0;
   void do_score(std::span<const Query> queries, std::span<float> scores) const final;
   Result<void> do_index_items(std::int64_t threads) final;

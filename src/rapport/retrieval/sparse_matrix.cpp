@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <numeric>
 
 #include "rapport/retrieval/retriever.h"
 
@@ -15,6 +17,25 @@ template <typename T>
 std::span<const T> part(const std::vector<T>& all, std::int64_t begin, std::int64_t end) {
   return std::span(all).subspan(static_cast<std::size_t>(begin),
                                 static_cast<std::size_t>(end - begin));
+}
+
+/// No two columns have the same (the finaliser of MurmurHash3, which is invertible).
+std::uint32_t hash(std::int32_t column) {
+  auto h = static_cast<std::uint32_t>(column);
+  h = (h ^ (h >> 16)) * 0x85ebca6bu;
+  h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+  return h ^ (h >> 16);
+}
+
+/// The `n`-th smallest hash of the columns of whose entries the size is `size`.
+std::uint32_t nth_hash(std::span<const float> row, std::span<const std::int32_t> columns,
+                       float size, std::ptrdiff_t n) {
+  std::vector<std::uint32_t> hashes;
+  for (const std::int32_t column : columns) {
+    if (std::abs(row[static_cast<std::size_t>(column)]) == size) hashes.push_back(hash(column));
+  }
+  std::ranges::nth_element(hashes, hashes.begin() + (n - 1));
+  return hashes[static_cast<std::size_t>(n - 1)];
 }
 
 }  // namespace
@@ -94,19 +115,37 @@ Result<SparseMatrix> SparseMatrix::read(const base::Safetensors& file, const std
 }
 
 void append_largest(std::span<const float> row, std::int64_t most, SparseMatrix& matrix) {
+  std::vector<std::int32_t> columns(row.size());
+  std::iota(columns.begin(), columns.end(), 0);
+  append_largest(row, columns, most, matrix);
+}
+
+void append_largest(std::span<const float> row, std::span<const std::int32_t> columns,
+                    std::int64_t most, SparseMatrix& matrix) {
+  const auto value_of = [&](std::int32_t column) { return row[static_cast<std::size_t>(column)]; };
   float least = 0;  // the size of the smallest entry that is kept
-  if (most < static_cast<std::int64_t>(row.size())) {
-    std::vector<float> sizes(row.size());
-    std::ranges::transform(row, sizes.begin(), [](float value) { return std::abs(value); });
-    const auto last = sizes.begin() + (most - 1);
-    std::ranges::nth_element(sizes, last, std::greater<>());
-    least = *last;
+  std::uint32_t last = std::numeric_limits<std::uint32_t>::max();  // of those of that size, by hash
+  if (most < static_cast<std::int64_t>(columns.size())) {
+    std::vector<float> sizes(columns.size());
+    std::ranges::transform(columns, sizes.begin(),
+                           [&](std::int32_t column) { return std::abs(value_of(column)); });
+    const auto bar = sizes.begin() + (most - 1);
+    std::ranges::nth_element(sizes, bar, std::greater<>());
+    least = *bar;
+    // Those in front of `bar` are no smaller, so all of its size that must be kept are there.
+    const auto room = std::count(sizes.begin(), bar + 1, least);
+    if (least > 0 && std::find(bar + 1, sizes.end(), least) != sizes.end())
+      last = nth_hash(row, columns, least, room);
   }
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (row[i] == 0 || std::abs(row[i]) < least) continue;
-    matrix.indices.push_back(static_cast<std::int32_t>(i));
-    matrix.values.push_back(row[i]);
+  const std::size_t begin = matrix.indices.size();
+  for (const std::int32_t column : columns) {
+    const float size = std::abs(value_of(column));
+    if (size > least || (size == least && size > 0 && hash(column) <= last))
+      matrix.indices.push_back(column);
   }
+  std::sort(matrix.indices.begin() + static_cast<std::ptrdiff_t>(begin), matrix.indices.end());
+  for (std::size_t i = begin; i < matrix.indices.size(); ++i)
+    matrix.values.push_back(value_of(matrix.indices[i]));
   matrix.end_row();
 }
 

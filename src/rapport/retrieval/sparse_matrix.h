@@ -41,9 +41,13 @@ struct SparseMatrix {
                                    std::int64_t rows, std::int64_t columns);
 };
 
-/// Appends the `most` entries of `row` that are farthest from zero as a row of `matrix`, with all
-/// that equal the last of them: what is kept does not depend on how the columns are numbered. Zeros
-/// are never kept.
+/// Appends the `most` entries of `row` that are farthest from zero as a row of `matrix`, never
+/// more. Of several that are as far, a hash of the column chooses: a choice by the number itself
+/// would favour whom the data name first, which is what nothing may learn from. Zeros are never
+/// kept.
 void append_largest(std::span<const float> row, std::int64_t most, SparseMatrix& matrix);
+/// The same of a row of which only `columns`, different and in any order, can be other than zero.
+void append_largest(std::span<const float> row, std::span<const std::int32_t> columns,
+                    std::int64_t most, SparseMatrix& matrix);
 
 }  // namespace rapport::retrieval

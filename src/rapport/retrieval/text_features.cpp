@@ -57,15 +57,31 @@ std::vector<std::string> text_tokens(const data::Item& item) {
   return tokens;
 }
 
-SparseMatrix text_features(const data::Catalogue& catalogue, const TextFeatureOptions& options) {
+Result<SparseMatrix> text_features(const data::Catalogue& catalogue,
+                                   const TextFeatureOptions& options, TrainingThreads& threads,
+                                   const WorkStep& step) {
   const std::int64_t items = catalogue.size();
+  constexpr std::int64_t kItemsAtOnce = 4096;
   std::vector<std::vector<std::string>> tokens(static_cast<std::size_t>(items));
+  TRY_VOID(threads.over_in_rounds(
+      items, kItemsAtOnce, step_within(step, 0, 0.5), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t item = begin; item < end; ++item)
+          tokens[static_cast<std::size_t>(item)] =
+              text_tokens(catalogue.item(static_cast<data::ItemIndex>(item)));
+      }));
+  const auto item_by_item = [&](double begin, double end, const auto& work) -> Result<void> {
+    const WorkStep within = step_within(step, begin, end);
+    for (std::size_t item = 0; item < tokens.size(); ++item) {
+      if (within && item % kItemsAtOnce == 0)
+        TRY_VOID(within(static_cast<double>(item) / static_cast<double>(tokens.size())));
+      work(tokens[item]);
+    }
+    return {};
+  };
   std::unordered_map<std::string_view, std::int64_t> df;  // views into `tokens`
-  for (data::ItemIndex item = 0; item < items; ++item) {
-    auto& own = tokens[static_cast<std::size_t>(item)];
-    own = text_tokens(catalogue.item(item));
+  TRY_VOID(item_by_item(0.5, 0.75, [&](const std::vector<std::string>& own) {
     for (const std::string& each : own) ++df[each];
-  }
+  }));
   std::vector<std::pair<std::string_view, std::int64_t>> kept;
   for (const auto& [text, count] : df) {
     // What every item has weighs nothing.
@@ -80,7 +96,7 @@ SparseMatrix text_features(const data::Catalogue& catalogue, const TextFeatureOp
   }
 
   SparseMatrix features{.columns = static_cast<std::int64_t>(kept.size())};
-  for (const auto& own : tokens) {
+  TRY_VOID(item_by_item(0.75, 1, [&](const std::vector<std::string>& own) {
     const auto begin = features.values.size();
     for (const std::string& each : own) {
       const auto found = columns.find(each);
@@ -90,7 +106,7 @@ SparseMatrix text_features(const data::Catalogue& catalogue, const TextFeatureOp
     }
     normalise(std::span(features.values).subspan(begin));
     features.end_row();
-  }
+  }));
   return features;
 }
 

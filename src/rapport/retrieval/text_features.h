@@ -1,8 +1,9 @@
 // What an item's text says of it, as a sparse vector: words and pairs of words of its title, its
 // brand, its categories, rare ones with more weight. Two items' product is how alike they read.
 //
-//   const SparseMatrix features = text_features(dataset.catalogue(), {.max_df = 3000});
-//   features.row_indices(item)                            // numbers of the item's tokens
+//   const SparseMatrix features = text_features(dataset.catalogue(), {.max_df = 3000},
+//   threads).value(); features.row_indices(item)                            // numbers of the
+//   item's tokens
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "rapport/data/catalogue.h"
 #include "rapport/retrieval/sparse_matrix.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
@@ -30,6 +32,9 @@ std::vector<std::string> text_tokens(const data::Item& item);
 
 /// [items × tokens]: log(items / df) where the item has the token, each row of length 1 or empty.
 /// Tokens are numbered in the order of their text, so that items may be numbered in any way.
-SparseMatrix text_features(const data::Catalogue& catalogue, const TextFeatureOptions& options);
+/// Errors: those of `step`.
+Result<SparseMatrix> text_features(const data::Catalogue& catalogue,
+                                   const TextFeatureOptions& options, TrainingThreads& threads,
+                                   const WorkStep& step = {});
 
 }  // namespace rapport::retrieval

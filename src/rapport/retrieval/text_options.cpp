@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "rapport/retrieval/training_options.h"
+
 namespace rapport::retrieval {
 
 void TextOptions::describe(base::OptionSet& set) {
@@ -14,20 +18,34 @@ void TextOptions::describe(base::OptionSet& set) {
   set.add("max_df", features.max_df, "with text: items that a token is in, at most", 1, 1'000'000);
 }
 
-Result<void> TextOptions::check(const data::Dataset& dataset,
-                                const NextItemLossOptions& loss) const {
-  if (text && loss.sampled())
+Result<TextOptions> TextOptions::resolved(const data::Dataset& dataset,
+                                          const NextItemLossOptions& loss,
+                                          std::int64_t max_length) const {
+  if (!text) {
+    const TextOptions usual;
+    TRY_VOID(
+        refuse_unread({{"text_items", text_items != usual.text_items},
+                       {"neighbours", neighbours != usual.neighbours},
+                       {"min_df", features.min_df != usual.features.min_df},
+                       {"max_df", features.max_df != usual.features.max_df}},
+                      "text is false, so that none is read; set text=true too, or leave it out"));
+    return usual;
+  }
+  if (loss.sampled())
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("text is read with loss=ce only, not with {}: leave one of them out",
                             loss.loss),
                 "text");
-  if (text && !has_text(dataset.catalogue()))
+  if (!has_text(dataset.catalogue()))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("text is true, but {} has no titles, brands or categories: prepare it "
                             "with its items, or leave text at false",
                             dataset.name()),
                 "text");
-  return {};
+  TextOptions options = *this;
+  // What is not read in training has no weight that was learnt.
+  options.text_items = std::min(text_items, max_length);
+  return options;
 }
 
 void TextOptions::add_to(Json& json) const {

@@ -18,9 +18,11 @@ struct TextOptions {
   TextFeatureOptions features = {};  // min_df, max_df
 
   void describe(base::OptionSet& set);
-  /// Errors: kInvalidArgument for text where the data have none, or with a loss over sampled items,
-  /// which the text has no part in.
-  Result<void> check(const data::Dataset& dataset, const NextItemLossOptions& loss) const;
+  /// For a model that reads `max_length` items. Errors: kInvalidArgument for text where the data
+  /// have none, or with a loss over sampled items, which the text has no part in; for the other
+  /// options without text.
+  Result<TextOptions> resolved(const data::Dataset& dataset, const NextItemLossOptions& loss,
+                               std::int64_t max_length) const;
   /// Into the flat JSON object of a model's options.
   void add_to(Json& json) const;
 };

@@ -28,6 +28,13 @@ void LoopOptions::add_to(Json& json) const {
   json["evaluate_every"] = evaluate_every;
 }
 
+Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch) {
+  if (!context.stop_token.stop_requested()) return {};
+  return fail(ErrorCode::kCancelled,
+              fmt::format("stopped in epoch {}{}", epoch,
+                          context.checkpoint.empty() ? "" : ": go on with --resume"));
+}
+
 TrainingLoop::TrainingLoop(LoopOptions options, LoopHooks hooks)
     : options_(options), hooks_(std::move(hooks)) {}
 

@@ -39,6 +39,9 @@ struct LoopHooks {
   std::function<Result<void>(const base::Safetensors& file)> load_state;
 };
 
+/// Errors: kCancelled once a stop was asked for: what an epoch of many steps looks at after each.
+Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch);
+
 class TrainingLoop {
  public:
   TrainingLoop(LoopOptions options, LoopHooks hooks);

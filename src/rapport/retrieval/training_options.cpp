@@ -13,10 +13,7 @@ void TrainingOptions::describe(base::OptionSet& set) {
   set.add("weight_decay", weight_decay, "L2 on all weights; negative: the recipe's", -1, 1);
   set.add("batch_positions", batch_positions, "items predicted a step; 0: the recipe's", 0,
           10'000'000);
-  set.add("epochs", epochs, "at most so many passes over the data", 1, 100'000);
-  set.add("patience", patience, "epochs without a better validation NDCG@10 before it ends", 1,
-          100'000);
-  set.add("evaluate_every", evaluate_every, "epochs from one validation to the next", 1, 1000);
+  loop.describe(set);
   set.add("device", device, "cpu, or cuda: a GPU, for loss=ce without text");
 }
 
@@ -36,9 +33,7 @@ void TrainingOptions::add_to(Json& json) const {
   json["learning_rate"] = learning_rate;
   json["weight_decay"] = weight_decay;
   json["batch_positions"] = batch_positions;
-  json["epochs"] = epochs;
-  json["patience"] = patience;
-  json["evaluate_every"] = evaluate_every;
+  loop.add_to(json);
   json["device"] = device;
 }
 
@@ -56,11 +51,25 @@ bool is_dense(const data::Dataset& dataset) {
   return dataset.interactions() >= 30 * dataset.users();
 }
 
+void describe_recipe(base::OptionSet& set, std::string& recipe) {
+  set.add("recipe", recipe, "auto, dense (long histories) or sparse: what unset options become");
+}
+
 Result<std::string> resolved_recipe(const std::string& recipe, const data::Dataset& dataset) {
   if (recipe == "auto") return is_dense(dataset) ? "dense" : "sparse";
   if (recipe == "dense" || recipe == "sparse") return recipe;
   return fail(ErrorCode::kInvalidArgument,
               fmt::format("recipe is \"{}\": expected auto, dense or sparse", recipe), "recipe");
+}
+
+Result<void> refuse_unread(std::initializer_list<std::pair<std::string_view, bool>> options,
+                           std::string_view why) {
+  for (const auto& [key, is_set] : options) {
+    if (is_set)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is set, but does nothing: {}", key, why), std::string(key));
+  }
+  return {};
 }
 
 }  // namespace rapport::retrieval

@@ -1,12 +1,16 @@
-// The options that every gradient-trained model has.
+// The options that every model of sequences has, and what all recipes are told by.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "rapport/base/config.h"
 #include "rapport/base/json.h"
 #include "rapport/data/dataset.h"
+#include "rapport/retrieval/training_loop.h"
 
 namespace rapport::retrieval {
 
@@ -15,9 +19,7 @@ struct TrainingOptions {
   double learning_rate = 1e-3;       // of Adam
   double weight_decay = 0;           // L2 on all weights
   std::int64_t batch_positions = 0;  // items predicted a step, of whole sequences
-  std::int64_t epochs = 200;         // at most
-  std::int64_t patience = 20;        // epochs without a better validation NDCG@10 before it ends
-  std::int64_t evaluate_every = 1;   // epochs
+  LoopOptions loop = {};
   /// "cpu", or "cuda": a GPU through libtorch (training/device_gradient.h).
   std::string device = "cpu";
 
@@ -35,8 +37,15 @@ std::int64_t usual_batch_positions(const data::Dataset& dataset, std::int64_t ma
 
 /// True for long histories, as MovieLens has them: 30 interactions a user and more.
 bool is_dense(const data::Dataset& dataset);
+/// The option of which resolved_recipe makes a word.
+void describe_recipe(base::OptionSet& set, std::string& recipe);
 /// "dense" or "sparse", which "auto" becomes by is_dense. Errors: kInvalidArgument for another
 /// word.
 Result<std::string> resolved_recipe(const std::string& recipe, const data::Dataset& dataset);
+
+/// Errors: kInvalidArgument, naming the first of `options` that is set (its key, and whether it
+/// is), with why nothing reads it: an option that does nothing is a mistake of who set it.
+Result<void> refuse_unread(std::initializer_list<std::pair<std::string_view, bool>> options,
+                           std::string_view why);
 
 }  // namespace rapport::retrieval

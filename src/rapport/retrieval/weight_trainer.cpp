@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <new>
-#include <thread>
 
-#include "rapport/base/in_parallel.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/full_ranking.h"
 
@@ -28,7 +25,7 @@ class Trainer {
                                    static_cast<std::size_t>(place.size)),
                       random);
     }
-    best_ = state_.weights;
+    state_.best = state_.weights;
     if (!task.adam) return;
     state_.first_moment.resize(state_.weights.size());
     state_.second_moment.resize(state_.weights.size());
@@ -42,92 +39,84 @@ class Trainer {
   }
 
   Result<double> validate() {
-    const std::unique_ptr<Retriever> model = task_.model(state_.weights);
-    TRY(const auto ranking, evaluation::rank_held_out(
-                                dataset_,
-                                [&model](std::span<const Query> queries, std::span<float> scores) {
-                                  return model->score(queries, scores);
-                                },
-                                {.split = data::Split::kValidation, .threads = context_.threads}));
-    return ranking.metrics().mean(evaluation::ndcg_at(10));
+    return validation_ndcg(*task_.model(state_.weights), dataset_, context_.threads);
   }
 
-  void keep_best() { best_ = state_.weights; }
-
-  void save(base::SafetensorsWriter& writer) const {
-    const auto add = [&](const char* name, const std::vector<float>& values) {
-      writer.add(name, {static_cast<std::int64_t>(values.size())}, values);
-    };
-    add("weights", state_.weights);
-    add("best", best_);
-    if (!task_.adam) return;
-    add("first_moment", state_.first_moment);
-    add("second_moment", state_.second_moment);
-    const std::string steps = std::to_string(state_.steps);
-    writer.add_bytes("steps", "U8", {static_cast<std::int64_t>(steps.size())}, steps);
-  }
-
-  Result<void> load(const base::Safetensors& file) {
-    const std::vector<std::int64_t> shape{task_.layout.total};
-    TrainingState state;
-    TRY(state.weights, file.read_floats("weights", shape));
-    TRY(auto best, file.read_floats("best", shape));
-    if (task_.adam) {
-      TRY(state.first_moment, file.read_floats("first_moment", shape));
-      TRY(state.second_moment, file.read_floats("second_moment", shape));
-      TRY(const std::string steps, file.read_text("steps"));
-      std::from_chars(steps.data(), steps.data() + steps.size(), state.steps);
-    }
-    state_ = std::move(state);
-    best_ = std::move(best);
-    return {};
-  }
-
-  std::unique_ptr<Retriever> best_model() const { return task_.model(best_); }
+  void keep_best() { state_.best = state_.weights; }
+  TrainingState& state() { return state_; }
+  std::unique_ptr<Retriever> best_model() const { return task_.model(state_.best); }
 
  private:
   const data::Dataset& dataset_;
   const WeightTask& task_;
   const FitContext& context_;
   TrainingState state_;
-  std::vector<float> best_;
 };
 
+/// What a checkpoint's arrays mean: one of another layout must not be gone on from.
+Json names_and_shapes(const WeightLayout& layout) {
+  Json places = Json::array();
+  for (const WeightPlace& place : layout.places) places.push_back({place.name, place.shape});
+  return places;
+}
+
 }  // namespace
+
+void TrainingState::save(base::SafetensorsWriter& writer) const {
+  const auto add = [&](const char* name, const std::vector<float>& values) {
+    writer.add(name, {static_cast<std::int64_t>(values.size())}, values);
+  };
+  add("weights", weights);
+  add("best", best);
+  if (first_moment.empty()) return;
+  add("first_moment", first_moment);
+  add("second_moment", second_moment);
+  const std::string count = std::to_string(steps);
+  writer.add_bytes("steps", "U8", {static_cast<std::int64_t>(count.size())}, count);
+}
+
+Result<void> TrainingState::load(const base::Safetensors& file) {
+  const std::vector<std::int64_t> shape{static_cast<std::int64_t>(weights.size())};
+  TrainingState read;
+  TRY(read.weights, file.read_floats("weights", shape));
+  TRY(read.best, file.read_floats("best", shape));
+  if (!first_moment.empty()) {
+    TRY(read.first_moment, file.read_floats("first_moment", shape));
+    TRY(read.second_moment, file.read_floats("second_moment", shape));
+    TRY(const std::string count, file.read_text("steps"));
+    const char* const end = count.data() + count.size();
+    const auto [rest, error] = std::from_chars(count.data(), end, read.steps);
+    if (error != std::errc() || rest != end || read.steps < 0)
+      return fail(ErrorCode::kCorrupt,
+                  fmt::format("the checkpoint's steps are \"{}\", which is no number of them: "
+                              "delete it and train from the start",
+                              count));
+  }
+  *this = std::move(read);
+  return {};
+}
 
 Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
                           const FitContext& context) {
   Trainer trainer(dataset, task, context);
-  TrainingLoop loop(task.loop,
-                    {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
-                     .validate = [&] { return trainer.validate(); },
-                     .keep_best = [&] { trainer.keep_best(); },
-                     .save_state = [&](base::SafetensorsWriter& w) { trainer.save(w); },
-                     .load_state = [&](const base::Safetensors& f) { return trainer.load(f); }});
+  TrainingLoop loop(
+      task.loop,
+      {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
+       .validate = [&] { return trainer.validate(); },
+       .keep_best = [&] { trainer.keep_best(); },
+       .save_state = [&](base::SafetensorsWriter& w) { trainer.state().save(w); },
+       .load_state = [&](const base::Safetensors& f) { return trainer.state().load(f); }});
   Fit fit;
   TRY(fit.report, loop.run(context, {{"algorithm", task.algorithm},
                                      {"kind", task.kind},
                                      {"options", task.options},
                                      {"seed", context.seed},
-                                     {"data", dataset.checksum()}}));
+                                     {"data", dataset.checksum()},
+                                     {"weights", names_and_shapes(task.layout)}}));
   fit.model = trainer.best_model();
   fit.seed = context.seed;
   fit.options = task.options;
   return fit;
-}
-
-TrainingThreads::TrainingThreads(const FitContext& context)
-    : count_(context.threads > 0 ? static_cast<std::size_t>(context.threads)
-                                 : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
-      pool_("train", count_, count_) {}
-
-void TrainingThreads::over(std::int64_t size, std::int64_t chunk,
-                           const std::function<void(std::int64_t begin, std::int64_t end)>& work) {
-  std::atomic<std::int64_t> next = 0;
-  base::in_parallel(pool_, count_, [&](std::size_t) {
-    for (std::int64_t begin = next.fetch_add(chunk); begin < size; begin = next.fetch_add(chunk))
-      work(begin, std::min(size, begin + chunk));
-  });
 }
 
 Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
@@ -136,8 +125,10 @@ Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
     return fit();
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kInternal,
-                fmt::format("{} does not fit into memory: {} users and {} items: lower {}", kind,
+                fmt::format("{} does not fit into memory: {} users and {} items: {}", kind,
                             dataset.users(), dataset.items(), remedy));
+  } catch (const std::exception& error) {  // libtorch's
+    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
   }
 }
 
@@ -155,23 +146,34 @@ Result<void> check_there_is_work(const data::Dataset& dataset, std::size_t fewes
               "data");
 }
 
-void adam_step(AdamStep step, std::span<const float> gradients, TrainingThreads& threads,
-               TrainingState& state) {
-  constexpr std::int64_t kChunk = 1 << 14;
-  step.step = ++state.steps;
-  threads.over(static_cast<std::int64_t>(gradients.size()), kChunk,
-               [&](std::int64_t begin, std::int64_t end) {
-                 const float* const own[] = {gradients.data() + begin};
-                 adam(step, end - begin, own, state.weights.data() + begin,
-                      state.first_moment.data() + begin, state.second_moment.data() + begin);
-               });
+Result<double> validation_ndcg(const Retriever& model, const data::Dataset& dataset,
+                               std::int64_t threads) {
+  TRY(const auto ranking,
+      evaluation::rank_held_out(dataset,
+                                [&model](std::span<const Query> queries, std::span<float> scores) {
+                                  return model.score(queries, scores);
+                                },
+                                {.split = data::Split::kValidation, .threads = threads}));
+  return ranking.metrics().mean(evaluation::ndcg_at(10));
 }
 
-Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch) {
-  if (!context.stop_token.stop_requested()) return {};
-  return fail(ErrorCode::kCancelled,
-              fmt::format("stopped in epoch {}{}", epoch,
-                          context.checkpoint.empty() ? "" : ": go on with --resume"));
+void adam_step(AdamStep step, std::span<const float> gradient, TrainingThreads& threads,
+               TrainingState& state) {
+  step.step = ++state.steps;
+  const float* const one = gradient.data();
+  adam_update(step, 0, static_cast<std::int64_t>(gradient.size()), {&one, 1}, threads, state);
+}
+
+void adam_update(const AdamStep& step, std::int64_t begin, std::int64_t size,
+                 std::span<const float* const> gradients, TrainingThreads& threads,
+                 TrainingState& state) {
+  constexpr std::int64_t kChunk = 1 << 14;
+  threads.over(size, kChunk, [&](std::int64_t first, std::int64_t last) {
+    std::vector<const float*> parts;
+    for (const float* const gradient : gradients) parts.push_back(gradient + first);
+    adam(step, last - first, parts, state.weights.data() + begin + first,
+         state.first_moment.data() + begin + first, state.second_moment.data() + begin + first);
+  });
 }
 
 }  // namespace rapport::retrieval

@@ -1,5 +1,5 @@
 // What trainings of one flat array of weights have in common: validation by full ranking, the best
-// weights kept, checkpoints from which a training goes on to the same bits, and the threads.
+// weights kept, checkpoints from which a training goes on to the same bits.
 //
 //   return train_weights(dataset, {.kind = "bprmf", .layout = layout, .run_epoch = …, …}, context);
 #pragma once
@@ -12,35 +12,24 @@
 #include <vector>
 
 #include "rapport/base/random.h"
-#include "rapport/base/thread_pool.h"
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/training_loop.h"
+#include "rapport/retrieval/training_threads.h"
 #include "rapport/retrieval/weight_layout.h"
 
 namespace rapport::retrieval {
 
-/// The threads of one fit.
-class TrainingThreads {
- public:
-  explicit TrainingThreads(const FitContext& context);
-
-  std::size_t count() const { return count_; }
-  base::ThreadPool& pool() { return pool_; }
-  /// work(begin, end) for each `chunk` in a row of [0, size), the last one shorter, in any order.
-  void over(std::int64_t size, std::int64_t chunk,
-            const std::function<void(std::int64_t begin, std::int64_t end)>& work);
-
- private:
-  std::size_t count_;
-  base::ThreadPool pool_;
-};
-
 /// All that changes in the course of a training; a checkpoint holds it.
 struct TrainingState {
-  std::vector<float> weights;
+  std::vector<float> weights, best;                // the best so far
   std::vector<float> first_moment, second_moment;  // [weights] of Adam; empty where it is not used
   std::int64_t steps = 0;                          // of Adam
+
+  void save(base::SafetensorsWriter& writer) const;
+  /// Of as many weights as there are, with moments or without as they are. Errors: kCorrupt, which
+  /// leaves the state as it was.
+  Result<void> load(const base::Safetensors& file);
 };
 
 /// What is a model's own.
@@ -60,7 +49,8 @@ struct WeightTask {
   Json options = Json::object();  // all in effect
 };
 
-/// What `fit` returns; kInternal when memory does not suffice, with the options to lower.
+/// What `fit` returns; kInternal when memory does not suffice, with what to do then ("lower
+/// dimension"), and for what a library throws.
 Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
                           std::string_view remedy, const std::function<Result<Fit>()>& fit);
 
@@ -72,11 +62,17 @@ Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
 /// and an item that is not known, to compare them with.
 Result<void> check_there_is_work(const data::Dataset& dataset, std::size_t fewest);
 
-/// One step of Adam on all weights; counts it.
-void adam_step(AdamStep step, std::span<const float> gradients, TrainingThreads& threads,
-               TrainingState& state);
+/// NDCG@10 on the validation items, ranked among all. Errors: those of rank_held_out.
+Result<double> validation_ndcg(const Retriever& model, const data::Dataset& dataset,
+                               std::int64_t threads);
 
-/// Errors: kCancelled once a stop was asked for: what an epoch of many steps looks at after each.
-Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch);
+/// One step of Adam on all weights; counts it.
+void adam_step(AdamStep step, std::span<const float> gradient, TrainingThreads& threads,
+               TrainingState& state);
+/// A part of one, of which the caller counts the steps: the weights from `begin` on, as many as
+/// `size`, where each of `gradients`, whose sum counts, begins.
+void adam_update(const AdamStep& step, std::int64_t begin, std::int64_t size,
+                 std::span<const float* const> gradients, TrainingThreads& threads,
+                 TrainingState& state);
 
 }  // namespace rapport::retrieval

@@ -62,10 +62,11 @@ double residual(const System& system, const std::vector<float>& x) {
 }
 
 TEST(SolvePositiveDefinite, SolvesSystemsOfOneTileAndOfSeveral) {
+  TrainingThreads threads(2);
   for (const std::int64_t n : {1, 3, 511, 512, 513, 1100}) {
     const System system = random_system(n, 300, static_cast<std::uint64_t>(n));
     System work = system;
-    ASSERT_TRUE(solve_positive_definite(work.a, work.c, n, {.threads = 2}));
+    ASSERT_TRUE(solve_positive_definite(work.a, work.c, n, threads, {}));
     EXPECT_LT(residual(system, work.c), 1e-4) << n;
   }
 }
@@ -74,7 +75,8 @@ TEST(SolvePositiveDefinite, Inverts) {
   System system = random_system(1100, 0, 7);
   System work = system;
   work.c.assign(work.a.size(), 5.0f);
-  ASSERT_TRUE(solve_positive_definite(work.a, work.c, 1100, {.threads = 2, .invert = true}));
+  TrainingThreads threads(2);
+  ASSERT_TRUE(solve_positive_definite(work.a, work.c, 1100, threads, {.invert = true}));
   system.c.assign(system.a.size(), 0.0f);
   for (std::size_t i = 0; i < 1100; ++i) system.c[i * 1101] = 1;
   EXPECT_LT(residual(system, work.c), 1e-4);
@@ -83,15 +85,17 @@ TEST(SolvePositiveDefinite, Inverts) {
 TEST(SolvePositiveDefinite, GivesTheSameBitsWhateverTheThreads) {
   const System system = random_system(1100, 600, 3);
   System one = system, three = system;
-  ASSERT_TRUE(solve_positive_definite(one.a, one.c, 1100, {.threads = 1}));
-  ASSERT_TRUE(solve_positive_definite(three.a, three.c, 1100, {.threads = 3}));
+  TrainingThreads single(1), more(3);
+  ASSERT_TRUE(solve_positive_definite(one.a, one.c, 1100, single, {}));
+  ASSERT_TRUE(solve_positive_definite(three.a, three.c, 1100, more, {}));
   EXPECT_EQ(one.c, three.c);
 }
 
 TEST(SolvePositiveDefinite, RefusesAMatrixThatIsNotPositiveDefinite) {
   System system = random_system(600, 10, 3);
   system.a[599 * 601] = -1;  // in the last tile
-  const auto solved = solve_positive_definite(system.a, system.c, 600, {});
+  TrainingThreads threads(1);
+  const auto solved = solve_positive_definite(system.a, system.c, 600, threads, {});
   ASSERT_FALSE(solved);
   EXPECT_EQ(solved.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(solved.error().message, HasSubstr("raise lambda"));
@@ -100,23 +104,24 @@ TEST(SolvePositiveDefinite, RefusesAMatrixThatIsNotPositiveDefinite) {
 TEST(SolvePositiveDefinite, TellsHowFarItIsAndEndsWhenTold) {
   const System system = random_system(1100, 600, 3);
   System work = system;
+  TrainingThreads threads(1);
   std::vector<double> told;
-  ASSERT_TRUE(
-      solve_positive_definite(work.a, work.c, 1100, {.step = [&](double done) -> Result<void> {
-                                told.push_back(done);
-                                return {};
-                              }}));
+  const auto tell = [&](double done) -> Result<void> {
+    told.push_back(done);
+    return {};
+  };
+  ASSERT_TRUE(solve_positive_definite(work.a, work.c, 1100, threads, {.step = tell}));
   ASSERT_GE(told.size(), 4u);
   EXPECT_TRUE(std::ranges::is_sorted(told));
   EXPECT_EQ(told.back(), 1);
   for (std::size_t stop = 0; stop < told.size(); ++stop) {
     work = system;
     std::size_t calls = 0;
-    const auto ended =
-        solve_positive_definite(work.a, work.c, 1100, {.step = [&](double) -> Result<void> {
-                                  if (calls++ < stop) return {};
-                                  return fail(ErrorCode::kCancelled, "enough");
-                                }});
+    const auto end = [&](double) -> Result<void> {
+      if (calls++ < stop) return {};
+      return fail(ErrorCode::kCancelled, "enough");
+    };
+    const auto ended = solve_positive_definite(work.a, work.c, 1100, threads, {.step = end});
     ASSERT_FALSE(ended);
     EXPECT_EQ(calls, stop + 1);
   }
@@ -136,8 +141,9 @@ TEST(AddProduct, IsTheSumOverRowsWhateverTheThreads) {
     }
   }
   std::vector<float> one(70 * 50, 1.0f), three = one;
-  add_product(a, b, 0.5f, 1, one);
-  add_product(a, b, 0.5f, 3, three);
+  TrainingThreads single(1), more(3);
+  ASSERT_TRUE(add_product(a, b, 0.5f, single, {}, one));
+  ASSERT_TRUE(add_product(a, b, 0.5f, more, {}, three));
   EXPECT_EQ(one, three);
   const Matrix expected = product(transposed(dense_a), dense_b);
   for (std::size_t i = 0; i < 70; ++i)
@@ -273,7 +279,8 @@ Matrix reference_ridge(const data::Dataset& dataset, double decay, std::size_t w
     }
   }
   Matrix left = product(transposed(s), s), right = product(transposed(s), y);
-  const SparseMatrix features = text_features(dataset.catalogue(), {});
+  TrainingThreads threads(1);
+  const SparseMatrix features = text_features(dataset.catalogue(), {}, threads).value();
   Matrix f = zeros(items, std::max<std::size_t>(1, static_cast<std::size_t>(features.columns)));
   for (std::size_t i = 0; i < items; ++i) {
     const auto row = static_cast<std::int64_t>(i);

@@ -1,12 +1,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <fstream>
 
 #include "rapport/retrieval/registry.h"
+#include "testing/little_memory.h"
 #include "testing/made_up_data.h"
 
 namespace rapport::retrieval {
@@ -36,14 +33,10 @@ TEST(FitSasrec, SaysWhenThereIsNothingToLearnFrom) {
   EXPECT_THAT(fit.error().message, HasSubstr("four interactions"));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if RAPPORT_LIMITS_MEMORY
 /// Never returns: trains what does not fit into 256 MiB more than the process has.
 [[noreturn]] void train_with_little_memory(const data::Dataset& dataset) {
-  std::int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  const auto limit = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + (256 << 20));
-  const rlimit memory = {.rlim_cur = limit, .rlim_max = limit};
-  setrlimit(RLIMIT_AS, &memory);
+  rapport::testing::allow_no_more_memory_than(256 << 20);
   Assignments large = kSmall;
   large.front() = {"dimension", "4096"};
   const auto fit = fit_retriever("sasrec", dataset, large, {.clock = kClock, .threads = 2});

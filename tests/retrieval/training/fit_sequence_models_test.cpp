@@ -3,8 +3,9 @@
 
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/registry.h"
+#include "resume_testing.h"
+#include "sequence_model_testing.h"
 #include "testing/made_up_data.h"
-#include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -59,14 +60,6 @@ data::Dataset circle() {
   return rapport::testing::made_up_dataset(histories, 20);
 }
 
-std::vector<float> scores_of(const Retriever& model) {
-  const std::vector<data::ItemIndex> history = {3, 4, 5};
-  const Query query{.history = history};
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
-  EXPECT_TRUE(model.score({&query, 1}, scores));
-  return scores;
-}
-
 TEST_P(FitSequenceModel, LearnsWhatComesNextWithEveryLoss) {
   const data::Dataset dataset = circle();
   for (const char* const loss : GetParam().losses) {
@@ -91,8 +84,8 @@ TEST_P(FitSequenceModel, GivesTheSameWeightsForTheSameSeedWhateverTheThreads) {
   const auto three = fit({.clock = kClock, .threads = 3});
   const auto other = fit({.clock = kClock, .seed = 2});
   ASSERT_TRUE(one && three && other);
-  EXPECT_EQ(scores_of(*one->model), scores_of(*three->model));
-  EXPECT_NE(scores_of(*one->model), scores_of(*other->model));
+  EXPECT_EQ(scores_of(*one->model, {3, 4, 5}), scores_of(*three->model, {3, 4, 5}));
+  EXPECT_NE(scores_of(*one->model, {3, 4, 5}), scores_of(*other->model, {3, 4, 5}));
 }
 
 TEST_P(FitSequenceModel, ResumesToTheSameWeights) {
@@ -104,24 +97,9 @@ TEST_P(FitSequenceModel, ResumesToTheSameWeights) {
   };
   const auto whole = fit({.clock = kClock});
   ASSERT_TRUE(whole);
-
-  const rapport::testing::TemporaryDirectory folder;
-  std::stop_source stop;
-  FitContext context{.clock = kClock,
-                     .checkpoint = folder.path() / "checkpoint",
-                     .resume = true,
-                     .on_progress =
-                         [&](const FitProgress& progress) {
-                           if (progress.epoch == 3) stop.request_stop();
-                         },
-                     .stop_token = stop.get_token()};
-  const auto stopped = fit(context);
-  ASSERT_FALSE(stopped);
-  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
-  context.stop_token = {};
-  const auto resumed = fit(context);
+  const auto resumed = stopped_and_resumed(kClock, 3, fit);
   ASSERT_TRUE(resumed) << resumed.error().message;
-  EXPECT_EQ(scores_of(*whole->model), scores_of(*resumed->model));
+  EXPECT_EQ(scores_of(*whole->model, {3, 4, 5}), scores_of(*resumed->model, {3, 4, 5}));
   EXPECT_EQ(whole->report["validation"], resumed->report["validation"]);
 }
 

@@ -1,16 +1,17 @@
 // Models of sequences that read text, from their gradient to what they learn.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <functional>
 #include <random>
 
+#include "gradient_testing.h"
 #include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/training/gru4rec_gradient.h"
 #include "rapport/retrieval/training/sasrec_gradient.h"
+#include "resume_testing.h"
+#include "sequence_model_testing.h"
 #include "testing/made_up_data.h"
-#include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -71,21 +72,13 @@ std::unique_ptr<const ItemText> text() {
   for (std::int64_t i = 0; i < kItems; ++i)
     titles.push_back("w" + std::to_string(i * i % 7) + " v" + std::to_string(i % 3));
   const auto dataset = rapport::testing::titled_dataset({{0, 1, 2, 3}}, titles);
-  return read_item_text(dataset, {.text = true, .text_items = kRead, .neighbours = 8}, 1).value();
-}
-
-std::vector<float> random_weights(const Model& model) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(model.layout.total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
+  return read_item_text(dataset, {.text = true, .text_items = kRead, .neighbours = 8},
+                        {.clock = kClock})
+      .value();
 }
 
 ItemPanels panels_of(const Model& model, const std::vector<float>& weights) {
-  ItemPanels panels(kItems, kDimension);
-  panels.fill(weights.data() + model.item_embedding, 0, panels.count());
-  return panels;
+  return retrieval::panels_of(kItems, kDimension, weights.data() + model.item_embedding);
 }
 
 TEST(TextGradient, IsTheSlopeOfTheLoss) {
@@ -98,29 +91,12 @@ TEST(TextGradient, IsTheSlopeOfTheLoss) {
     batch.add(sequence, 9);
   }
   for (const Model& model : models()) {
-    const std::vector<float> weights = random_weights(model);
+    const std::vector<float> weights = random_weights(model.layout, 1);
     const auto gradient = model.gradient(*item_text, /*dropout=*/0.3);
-    std::vector<float> slope(weights.size()), unused(weights.size());
     const auto loss = [&](const std::vector<float>& at, std::vector<float>& gradients) {
       return gradient->add(batch, at, panels_of(model, at), 1, /*key=*/5, gradients);
     };
-    loss(weights, slope);
-    for (const WeightPlace& place : model.layout.places) {
-      const auto begin = static_cast<std::size_t>(place.offset);
-      const std::size_t end = begin + static_cast<std::size_t>(place.size);
-      double squares = 0;
-      for (std::size_t i = begin; i < end; ++i) squares += static_cast<double>(slope[i]) * slope[i];
-      ASSERT_GT(squares, 0) << model.kind << place.name;
-      constexpr double kStep = 3e-3;
-      const auto moved = [&](double sign) {
-        std::vector<float> at = weights;
-        for (std::size_t i = begin; i < end; ++i)
-          at[i] += static_cast<float>(sign * kStep / std::sqrt(squares) * slope[i]);
-        return loss(at, unused);
-      };
-      EXPECT_NEAR((moved(1) - moved(-1)) / (2 * kStep) / std::sqrt(squares), 1, 0.02)
-          << model.kind << ": " << place.name;
-    }
+    expect_slope(model.layout, weights, /*step=*/3e-3, loss, model.kind);
   }
 }
 
@@ -130,7 +106,7 @@ TEST(TextGradient, PredictsWhatInferenceScores) {
   const auto item_text = text();
   const std::vector<data::ItemIndex> history = {3, 8, 1, 29, 0, 8, 14};
   for (const Model& model : models()) {
-    const std::vector<float> weights = random_weights(model);
+    const std::vector<float> weights = random_weights(model.layout, 1);
     const auto gate = weights.begin() + model.own;
     const auto retriever = model.model(
         {weights.begin(), gate},
@@ -196,14 +172,6 @@ TEST(FitWithText, RecommendsWhatNobodyTookForItsWords) {
   }
 }
 
-std::vector<float> scores_of(const Retriever& model) {
-  const std::vector<data::ItemIndex> history = {3, 4, 5};
-  const Query query{.history = history};
-  std::vector<float> scores(static_cast<std::size_t>(model.items()));
-  EXPECT_TRUE(model.score({&query, 1}, scores));
-  return scores;
-}
-
 TEST(FitWithText, GivesTheSameWeightsWhateverTheThreadsAndWhenResumed) {
   const data::Dataset dataset = topics();
   const Assignments options = small("4", "true");
@@ -211,23 +179,12 @@ TEST(FitWithText, GivesTheSameWeightsWhateverTheThreadsAndWhenResumed) {
     const auto one = fit_retriever(kind, dataset, options, {.clock = kClock, .threads = 1});
     const auto three = fit_retriever(kind, dataset, options, {.clock = kClock, .threads = 3});
     ASSERT_TRUE(one && three);
-    EXPECT_EQ(scores_of(*one->model), scores_of(*three->model)) << kind;
-
-    const rapport::testing::TemporaryDirectory folder;
-    std::stop_source stop;
-    FitContext context{.clock = kClock,
-                       .checkpoint = folder.path() / "checkpoint",
-                       .resume = true,
-                       .on_progress =
-                           [&](const FitProgress& progress) {
-                             if (progress.epoch == 2) stop.request_stop();
-                           },
-                       .stop_token = stop.get_token()};
-    ASSERT_FALSE(fit_retriever(kind, dataset, options, context));
-    context.stop_token = {};
-    const auto resumed = fit_retriever(kind, dataset, options, context);
+    EXPECT_EQ(scores_of(*one->model, {3, 4, 5}), scores_of(*three->model, {3, 4, 5})) << kind;
+    const auto resumed = stopped_and_resumed(kClock, 2, [&](const FitContext& context) {
+      return fit_retriever(kind, dataset, options, context);
+    });
     ASSERT_TRUE(resumed) << resumed.error().message;
-    EXPECT_EQ(scores_of(*resumed->model), scores_of(*one->model)) << kind;
+    EXPECT_EQ(scores_of(*resumed->model, {3, 4, 5}), scores_of(*one->model, {3, 4, 5})) << kind;
   }
 }
 

@@ -18,7 +18,7 @@
 namespace rapport::retrieval {
 namespace {
 
-const FusionStep kGoOn = [](double) { return Result<void>(); };
+const WorkStep kGoOn = [](double) { return Result<void>(); };
 
 constexpr std::int64_t kUsers = 300, kItems = 80;
 
@@ -92,8 +92,8 @@ double served_ndcg(const data::Dataset& dataset, const std::vector<double>& weig
 class FusionWeightsTest : public ::testing::Test {
  protected:
   std::vector<FusionPool> pools(std::int64_t best, std::int64_t threads = 2) const {
-    return fusion_pools(dataset_, oracles(dataset_), {.best = best, .threads = threads}, kGoOn)
-        .value();
+    TrainingThreads of_fit(threads);
+    return fusion_pools(dataset_, oracles(dataset_), {.best = best}, of_fit, kGoOn).value();
   }
   std::vector<double> random_weights(base::SplitMix64& random) const {
     std::vector<double> weights(4);
@@ -103,6 +103,7 @@ class FusionWeightsTest : public ::testing::Test {
   }
 
   const data::Dataset dataset_ = rapport::testing::random_dataset(kUsers, kItems, 1);
+  TrainingThreads threads_{2};
 };
 
 TEST_F(FusionWeightsTest, APoolOfAllItemsRanksAsTheServedModelDoes) {
@@ -155,8 +156,7 @@ TEST_F(FusionWeightsTest, APoolHasEachMembersOwnRank) {
 TEST_F(FusionWeightsTest, APoolIsOfUsersEvenlyWhereThereAreTooMany) {
   const auto all = pools(10);
   const auto some =
-      fusion_pools(dataset_, oracles(dataset_), {.best = 10, .users = 50, .threads = 2}, kGoOn)
-          .value();
+      fusion_pools(dataset_, oracles(dataset_), {.best = 10, .users = 50}, threads_, kGoOn).value();
   ASSERT_EQ(some.size(), 50u);
   EXPECT_EQ(some[0].scores, all[0].scores);
   EXPECT_EQ(some[49].scores, all[49 * all.size() / 50].scores);
@@ -182,7 +182,7 @@ double log_likelihood(std::span<const FusionPool> pools, const std::vector<doubl
 TEST_F(FusionWeightsTest, TheLikelihoodsDerivativesAreThoseOfFiniteDifferences) {
   const auto some = pools(10);
   const std::vector<double> at = {1.3, 0.4, 0.0, 0.7};
-  const SoftmaxLikelihood found = softmax_likelihood(some, at, 2);
+  const SoftmaxLikelihood found = softmax_likelihood(some, at, threads_);
   EXPECT_NEAR(found.value, log_likelihood(some, at), 1e-3);
   constexpr double kStep = 1e-4;
   for (std::size_t m = 0; m < at.size(); ++m) {
@@ -191,8 +191,8 @@ TEST_F(FusionWeightsTest, TheLikelihoodsDerivativesAreThoseOfFiniteDifferences) 
     down[m] -= kStep;
     EXPECT_NEAR(found.gradient[m],
                 (log_likelihood(some, up) - log_likelihood(some, down)) / (2 * kStep), 2e-2);
-    const SoftmaxLikelihood above = softmax_likelihood(some, up, 2);
-    const SoftmaxLikelihood below = softmax_likelihood(some, down, 2);
+    const SoftmaxLikelihood above = softmax_likelihood(some, up, threads_);
+    const SoftmaxLikelihood below = softmax_likelihood(some, down, threads_);
     for (std::size_t k = 0; k < at.size(); ++k)
       EXPECT_NEAR(found.curvature[m * at.size() + k],
                   (below.gradient[k] - above.gradient[k]) / (2 * kStep), 1)
@@ -202,8 +202,8 @@ TEST_F(FusionWeightsTest, TheLikelihoodsDerivativesAreThoseOfFiniteDifferences) 
 
 TEST_F(FusionWeightsTest, TheSoftmaxBeginsWhereNoWeightCouldGain) {
   const auto some = pools(10);
-  const std::vector<double> weights = softmax_weights(some, 2);
-  const SoftmaxLikelihood there = softmax_likelihood(some, weights, 2);
+  const std::vector<double> weights = softmax_weights(some, threads_);
+  const SoftmaxLikelihood there = softmax_likelihood(some, weights, threads_);
   for (std::size_t m = 0; m < weights.size(); ++m) {
     const double slope = there.gradient[m] / static_cast<double>(some.size());
     if (weights[m] > 0) {
@@ -216,7 +216,7 @@ TEST_F(FusionWeightsTest, TheSoftmaxBeginsWhereNoWeightCouldGain) {
 
 TEST_F(FusionWeightsTest, TheSearchTakesWhatHelpsAndLeavesTheRest) {
   const auto some = pools(30);
-  const FusionWeights found = find_fusion_weights(some, 2);
+  const FusionWeights found = find_fusion_weights(some, threads_);
   EXPECT_NEAR(std::accumulate(found.weights.begin(), found.weights.end(), 0.0), 1, 1e-12);
   EXPECT_GT(found.weights[0], 0.2);
   EXPECT_GT(found.weights[1], 0.05) << "knows less, of other users";
@@ -231,16 +231,17 @@ TEST_F(FusionWeightsTest, TheSearchTakesWhatHelpsAndLeavesTheRest) {
 }
 
 TEST_F(FusionWeightsTest, AreTheSameWhateverTheThreads) {
-  const FusionWeights one = find_fusion_weights(pools(10, 1), 1);
-  const FusionWeights three = find_fusion_weights(pools(10, 3), 3);
+  TrainingThreads single(1), more(3);
+  const FusionWeights one = find_fusion_weights(pools(10, 1), single);
+  const FusionWeights three = find_fusion_weights(pools(10, 3), more);
   EXPECT_EQ(one.softmax, three.softmax);
   EXPECT_EQ(one.weights, three.weights);
 }
 
 TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
   auto some = pools(30);
-  const double fitted = find_fusion_weights(some, 2).ndcg;
-  const double crossed = cross_fit(some, 5, 2, kGoOn)->ndcg;
+  const double fitted = find_fusion_weights(some, threads_).ndcg;
+  const double crossed = cross_fit(some, 5, threads_, kGoOn)->ndcg;
   EXPECT_LE(crossed, fitted + 0.005);
   EXPECT_GT(crossed, fitted - 0.05);
 
@@ -248,14 +249,15 @@ TEST_F(FusionWeightsTest, CrossFittingRanksUsersThatTookNoPart) {
   const auto middle = some.size() / 2;
   const auto all = std::span<const FusionPool>(some);
   const auto first = all.first(middle), second = all.subspan(middle);
-  const double by_hand = (static_cast<double>(first.size()) *
-                              fused_ndcg(first, find_fusion_weights(second, 2).weights).ndcg +
-                          static_cast<double>(second.size()) *
-                              fused_ndcg(second, find_fusion_weights(first, 2).weights).ndcg) /
-                         static_cast<double>(some.size());
-  EXPECT_NEAR(cross_fit(some, 2, 2, kGoOn)->ndcg, by_hand, 1e-12);
+  const double by_hand =
+      (static_cast<double>(first.size()) *
+           fused_ndcg(first, find_fusion_weights(second, threads_).weights).ndcg +
+       static_cast<double>(second.size()) *
+           fused_ndcg(second, find_fusion_weights(first, threads_).weights).ndcg) /
+      static_cast<double>(some.size());
+  EXPECT_NEAR(cross_fit(some, 2, threads_, kGoOn)->ndcg, by_hand, 1e-12);
   some.resize(1);
-  EXPECT_EQ(cross_fit(some, 5, 2, kGoOn)->ndcg, 0) << "nobody to find weights on";
+  EXPECT_EQ(cross_fit(some, 5, threads_, kGoOn)->ndcg, 0) << "nobody to find weights on";
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "rapport/retrieval/training/sequence_trainer.h"
+#include "sequence_model_testing.h"
 
 namespace rapport::retrieval {
 
@@ -44,14 +45,6 @@ inline TrainingBatch masked_batch_of(std::span<const std::vector<data::ItemIndex
     batch.add_masked(sequence, max_length, {.mask = mask, .mask_share = 0.33, .last_share = 0.2},
                      masks);
   return batch;
-}
-
-inline std::vector<float> random_weights(const WeightLayout& layout, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 0.3f);
-  std::vector<float> weights(static_cast<std::size_t>(layout.total));
-  for (float& weight : weights) weight = normal(random);
-  return weights;
 }
 
 inline ItemPanels panels_of(std::int64_t items, std::int64_t width, const float* embedding) {

@@ -8,11 +8,11 @@
 
 #include "reference_model.h"
 #include "testing/made_up_data.h"
-#include "testing/temporary_directory.h"
 
 namespace rapport::retrieval {
 namespace {
 
+const base::SystemClock kClock;
 constexpr std::int64_t kItems = 150, kDimension = 8;  // panels that are not full
 
 data::Dataset titled() {
@@ -23,7 +23,9 @@ data::Dataset titled() {
 }
 
 std::unique_ptr<const ItemText> text_of(const data::Dataset& dataset) {
-  return read_item_text(dataset, {.text = true, .text_items = 3, .neighbours = 20}, 2).value();
+  return read_item_text(dataset, {.text = true, .text_items = 3, .neighbours = 20},
+                        {.clock = kClock, .threads = 2})
+      .value();
 }
 
 std::vector<float> random_floats(std::size_t count, unsigned seed) {
@@ -36,10 +38,21 @@ std::vector<float> random_floats(std::size_t count, unsigned seed) {
 
 /// Parameters of a model that is an item embedding with something before and behind it.
 struct Case {
-  explicit Case(const ItemText* text, std::size_t threads = 2)
-      : pool("test", threads, 16), parameters((prepare(text), task), 1, pool, threads) {}
+  explicit Case(const ItemText* text, std::int64_t count = 2, bool scores_all_items = true)
+      : threads(count), parameters((prepare(text, scores_all_items), task), threads) {
+    state.weights.resize(static_cast<std::size_t>(parameters.layout().total));
+    state.first_moment = state.second_moment = state.weights;
+    base::SeededRandom random(1);
+    for (const WeightPlace& place : parameters.layout().places)
+      parameters.initialise(place,
+                            std::span(state.weights)
+                                .subspan(static_cast<std::size_t>(place.offset),
+                                         static_cast<std::size_t>(place.size)),
+                            random);
+  }
 
-  void prepare(const ItemText* text) {
+  void prepare(const ItemText* text, bool scores_all_items) {
+    task.scores_all_items = scores_all_items;
     task.items = kItems;
     task.dimension = kDimension;
     task.layout.add("before", {5});
@@ -58,29 +71,21 @@ struct Case {
     task.training.learning_rate = 0.01;
   }
 
-  void step(unsigned seed) {
-    parameters.refresh();
-    const auto one = random_floats(parameters.read().size(), seed);
-    const auto other = random_floats(parameters.read().size(), seed + 100);
-    const std::vector<const float*> gradients = {one.data(), other.data()};
-    parameters.step(gradients);
-  }
+  std::span<const float> read() { return parameters.refresh(state.weights); }
 
-  std::vector<float> saved(const char* name) {
-    base::SafetensorsWriter writer;
-    parameters.save(writer);
-    EXPECT_TRUE(writer.write(folder.path() / "state"));
-    return base::Safetensors::open(folder.path() / "state")
-        .value()
-        .read_floats(name, {parameters.layout().total})
-        .value();
+  void step(unsigned seed) {
+    read();
+    const auto one = random_floats(parameters.read_size(), seed);
+    const auto other = random_floats(parameters.read_size(), seed + 100);
+    const std::vector<const float*> gradients = {one.data(), other.data()};
+    parameters.step(gradients, state);
   }
 
   SequenceTask task;
-  base::ThreadPool pool;
+  TrainingThreads threads;
+  TrainingState state;
   std::vector<float> built;
   bool has_scores = false;
-  rapport::testing::TemporaryDirectory folder;
   SequenceParameters parameters;
 };
 
@@ -89,9 +94,8 @@ TEST(SequenceParameters, MakeItemVectorsOfTheirOwnAndTheirTokens) {
   const auto text = text_of(dataset);
   Case c(text.get());
   for (unsigned i = 0; i < 3; ++i) c.step(i);  // tokens begin at zero
-  c.parameters.refresh();
-  const std::vector<float> weights = c.saved("weights");
-  const std::span<const float> read = c.parameters.read();
+  const std::span<const float> read = c.read();
+  const std::vector<float>& weights = c.state.weights;
   ASSERT_EQ(read.size(), static_cast<std::size_t>(c.task.layout.total) + (kDimension + 1) * 3);
   const float* const tokens = weights.data() + read.size();
   std::vector<float> expected(weights.begin(), weights.begin() + static_cast<int>(read.size()));
@@ -110,7 +114,7 @@ TEST(SequenceParameters, MakeItemVectorsOfTheirOwnAndTheirTokens) {
   EXPECT_LT(relative_error(read, expected), 1e-6);
   EXPECT_GT(relative_error(read, std::span(weights).first(read.size())), 0.01);
 
-  c.parameters.model();
+  c.parameters.model(c.state.weights);
   EXPECT_TRUE(c.has_scores);
   EXPECT_EQ(c.built, std::vector<float>(read.begin(), read.begin() + c.task.layout.total));
   std::vector<float> panels(kItems), ones(kDimension, 1.0f);
@@ -127,7 +131,7 @@ TEST(SequenceParameters, GiveATokenTheGradientsOfItsItems) {
   const auto text = text_of(dataset);
   Case c(text.get());
   c.step(1);
-  const std::size_t size = c.parameters.read().size();
+  const std::size_t size = c.parameters.read_size();
   const auto one = random_floats(size, 1), other = random_floats(size, 101);
   std::vector<float> expected(static_cast<std::size_t>(text->tokens() * kDimension));
   for (std::int64_t item = 0; item < kItems; ++item) {
@@ -140,7 +144,7 @@ TEST(SequenceParameters, GiveATokenTheGradientsOfItsItems) {
       }
     }
   }
-  std::vector<float> moments = c.saved("first_moment");  // a tenth of the gradient, after one step
+  std::vector<float> moments = c.state.first_moment;  // a tenth of the gradient, after one step
   for (float& moment : moments) moment *= 10;
   EXPECT_LT(relative_error(std::span(moments).subspan(size), expected), 1e-5);
 }
@@ -149,11 +153,40 @@ TEST(SequenceParameters, WithoutTextAreTheModelsAlone) {
   Case c(nullptr);
   c.step(1);
   EXPECT_EQ(c.parameters.layout().total, c.task.layout.total);
-  const std::vector<float> weights = c.saved("weights");
-  EXPECT_EQ(std::vector<float>(c.parameters.read().begin(), c.parameters.read().end()), weights);
-  c.parameters.model();
+  const std::vector<float>& weights = c.state.weights;
+  EXPECT_EQ(c.read().data(), weights.data()) << "nothing is copied";
+  EXPECT_EQ(c.state.steps, 1);
+  c.parameters.model(c.state.weights);
   EXPECT_EQ(c.built, weights);
   EXPECT_FALSE(c.has_scores);
+}
+
+TEST(SequenceParameters, FillNoPanelsWhereTheLossLooksAtFewItems) {
+  Case c(nullptr, 2, /*scores_all_items=*/false);
+  c.step(1);
+  EXPECT_EQ(c.parameters.panels().count(), 0);
+  Case all(nullptr);
+  all.step(1);
+  EXPECT_EQ(c.state.weights, all.state.weights);
+}
+
+TEST(SequenceParameters, BeginWithTheTextsGateAtItsBiasAndNoTokens) {
+  const data::Dataset dataset = titled();
+  const auto text = text_of(dataset);
+  const Case c(text.get());
+  for (const WeightPlace& place : c.parameters.layout().places) {
+    const auto values =
+        std::span(c.state.weights)
+            .subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size));
+    if (place.name == "text.gate.bias") {
+      EXPECT_GT(values[0], values[1]);
+      EXPECT_GT(values[2], 0);
+    } else if (place.name.starts_with("text.")) {
+      EXPECT_TRUE(std::ranges::all_of(values, [](float value) { return value == 0; }));
+    } else {
+      EXPECT_NE(values[0], 0) << place.name;
+    }
+  }
 }
 
 TEST(SequenceParameters, AreTheSameForAnyNumberOfThreads) {
@@ -164,27 +197,7 @@ TEST(SequenceParameters, AreTheSameForAnyNumberOfThreads) {
     one.step(i);
     three.step(i);
   }
-  EXPECT_EQ(one.saved("weights"), three.saved("weights"));
-}
-
-TEST(ItemText, KeepsOfEachItemTheOthersThatReadMostAlike) {
-  const auto dataset = rapport::testing::titled_dataset(
-      {{0, 1, 2}}, {"red hat", "red shoe", "green hat", "red hat", "blue sock"});
-  const auto text = read_item_text(dataset, {.text = true, .neighbours = 2}, 1).value();
-  const auto others = [&](std::int64_t item) {
-    const auto row = text->kernel->row_indices(item);
-    return std::vector<std::int32_t>(row.begin(), row.end());
-  };
-  // "red hat" shares all with the other; "red" and "hat" are in three items each, so that what has
-  // one of them is as like it as what has the other, and both are kept.
-  EXPECT_EQ(others(0), (std::vector<std::int32_t>{1, 2, 3}));
-  EXPECT_EQ(others(1), (std::vector<std::int32_t>{0, 3}));
-  EXPECT_EQ(others(4), (std::vector<std::int32_t>{}));
-  EXPECT_EQ(read_item_text(dataset, {}, 1).value(), nullptr);
-  const auto none =
-      read_item_text(dataset, {.text = true, .features = {.min_df = 4, .max_df = 9}}, 1);
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().param, "text");
+  EXPECT_EQ(one.state.weights, three.state.weights);
 }
 
 }  // namespace

@@ -5,12 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <new>
-#include <vector>
 
 #include "rapport/data/leave_one_out.h"
-#include "rapport/retrieval/training/parallel.h"
 #include "rapport/retrieval/training/sparse_product.h"
 
 namespace rapport::retrieval {
@@ -37,22 +33,16 @@ Result<void> check_closed_form(const data::Dataset& dataset, std::int64_t matric
 }
 
 Result<SparseMatrix> keep_largest(std::span<const float> weights, std::int64_t items,
-                                  std::int64_t most, std::int64_t threads) {
+                                  std::int64_t most, TrainingThreads& threads,
+                                  const WorkStep& step) {
   if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
     return fail(ErrorCode::kInternal, "the weights are no numbers: raise lambda");
-  return largest_of_rows(items, items, most, threads, [&](std::int64_t row, std::vector<float>&) {
-    return weights.subspan(static_cast<std::size_t>(row * items), static_cast<std::size_t>(items));
-  });
-}
-
-Result<Fit> guarded(std::string_view kind, const std::function<Result<Fit>()>& fit) {
-  try {
-    return fit();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kInternal, fmt::format("{} does not fit into memory", kind));
-  } catch (const std::exception& error) {  // libtorch's
-    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
-  }
+  const auto width = static_cast<std::size_t>(items);
+  return rows_side_by_side(
+      items, items, threads, step, [&](std::int64_t begin, std::int64_t end, SparseMatrix& part) {
+        for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row)
+          append_largest(weights.subspan(row * width, width), most, part);
+      });
 }
 
 }  // namespace rapport::retrieval

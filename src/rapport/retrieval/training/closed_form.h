@@ -3,12 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <string_view>
 
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sparse_matrix.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
@@ -19,11 +18,9 @@ Result<void> check_closed_form(const data::Dataset& dataset, std::int64_t matric
                                std::int64_t least);
 
 /// Of each row of `weights` [items × items] the largest entries. Errors: kInternal when one is no
-/// number.
+/// number; those of `step`.
 Result<SparseMatrix> keep_largest(std::span<const float> weights, std::int64_t items,
-                                  std::int64_t most, std::int64_t threads);
-
-/// `fit` with what libtorch and a lack of memory throw as kInternal.
-Result<Fit> guarded(std::string_view kind, const std::function<Result<Fit>()>& fit);
+                                  std::int64_t most, TrainingThreads& threads,
+                                  const WorkStep& step);
 
 }  // namespace rapport::retrieval

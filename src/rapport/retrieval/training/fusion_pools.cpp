@@ -8,15 +8,12 @@
 #include "rapport/evaluation/ranking_metrics.h"
 #include "rapport/evaluation/top_k.h"
 #include "rapport/retrieval/standard_scores.h"
-#include "rapport/retrieval/training/parallel.h"
 
 namespace rapport::retrieval {
 namespace {
 
 /// Scores of all members that one thread holds at a time.
 constexpr std::size_t kBlockBytes = std::size_t{16} << 20;
-/// A stop is noticed after so many of a thread's, which is a fraction of a second.
-constexpr std::int64_t kBlocksBetweenSteps = 8;
 
 struct Task {
   data::HeldOut held_out;
@@ -84,16 +81,15 @@ FusionPool pool_of(std::span<float> rows, std::size_t items, const Task& task,
 Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
                                              std::span<const std::unique_ptr<Retriever>> members,
                                              const FusionPoolOptions& options,
-                                             const FusionStep& step) {
+                                             TrainingThreads& threads, const WorkStep& step) {
   const std::vector<Task> tasks = tasks_of(dataset, options.users);
   const auto items = static_cast<std::size_t>(dataset.items());
   const std::size_t block =
       std::clamp<std::size_t>(kBlockBytes / (members.size() * items * sizeof(float)), 1, 128);
   std::vector<FusionPool> pools(tasks.size());
-  const std::size_t blocks = (tasks.size() + block - 1) / block;
-  const auto work = [&](std::int64_t number) {
-    const std::size_t begin = static_cast<std::size_t>(number) * block;
-    const std::size_t count = std::min(block, tasks.size() - begin);
+  const auto work = [&](std::int64_t first, std::int64_t last) {
+    const auto begin = static_cast<std::size_t>(first),
+               count = static_cast<std::size_t>(last) - begin;
     std::vector<Query> queries;
     for (std::size_t i = 0; i < count; ++i) queries.push_back(tasks[begin + i].query);
     std::vector<float> of_member(count * items);
@@ -112,13 +108,8 @@ Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
       pools[begin + i].weight = static_cast<double>(dataset.weight(tasks[begin + i].query.user));
     }
   };
-  const auto total = static_cast<std::int64_t>(blocks);
-  for (std::int64_t first = 0; first < total;) {
-    TRY_VOID(step(static_cast<double>(first) / static_cast<double>(total)));
-    const std::int64_t count = std::min(total - first, kBlocksBetweenSteps * options.threads);
-    in_parallel(options.threads, count, [&](std::int64_t i) { work(first + i); });
-    first += count;
-  }
+  TRY_VOID(threads.over_in_rounds(static_cast<std::int64_t>(tasks.size()),
+                                  static_cast<std::int64_t>(block), step, work));
   return pools;
 }
 

@@ -1,6 +1,6 @@
 // What the weights of a fusion are found from: of each user, the few items that could come first.
 //
-//   const auto pools = fusion_pools(dataset, members, {.best = 100, .threads = 2});
+//   const auto pools = fusion_pools(dataset, members, {.best = 100}, threads, step);
 //
 // All scores of all members would be users × items × members. An item that is among the best 100 of
 // no member has to be below each one's hundredth; so whatever the weights, an item outside of the
@@ -9,12 +9,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "rapport/retrieval/retriever.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
@@ -29,20 +29,17 @@ struct FusionPool {
   double weight = 1;                // as RankedUser::weight
 };
 
-/// Told how far long work is, [0, 1]; its error ends the work.
-using FusionStep = std::function<Result<void>(double done)>;
-
 struct FusionPoolOptions {
   std::int64_t best = 100;      // items of each member
   std::int64_t users = 50'000;  // of more, so many are taken, evenly by their numbers
-  std::int64_t threads = 1;
 };
 
 /// Of the validation items; users without one are left out. In the order of users, the same for any
-/// number of threads. Precondition: the members' catalogues are the data set's.
+/// number of threads. Precondition: the members' catalogues are the data set's. Errors: those of
+/// `step`.
 Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
                                              std::span<const std::unique_ptr<Retriever>> members,
                                              const FusionPoolOptions& options,
-                                             const FusionStep& step);
+                                             TrainingThreads& threads, const WorkStep& step);
 
 }  // namespace rapport::retrieval

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rapport/retrieval/training/parallel.h"
+#include "rapport/retrieval/kernels.h"
+#include "rapport/retrieval/training_threads.h"
 #include "rapport/retrieval/vectorised.h"
 
 namespace rapport::retrieval {
@@ -12,29 +13,6 @@ namespace {
 constexpr std::int64_t kShards = 64;  // of users; so many sums are added up in their order
 constexpr double kL2 = 1e-4;          // a user's
 constexpr int kSteps = 50;            // at most; some ten are needed
-
-RAPPORT_VECTORISED void add_product(float* sums, const float* values, std::size_t count,
-                                    float weight) {
-  for (std::size_t i = 0; i < count; ++i) sums[i] += weight * values[i];
-}
-
-/// sums becomes exp(sums − most); returns their sum.
-RAPPORT_VECTORISED float exponentials(float* sums, std::size_t count, float most) {
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (std::size_t i = 0; i < count; ++i) {
-    sums[i] = exponential(sums[i] - most);
-    total += sums[i];
-  }
-  return total;
-}
-
-RAPPORT_VECTORISED float dot(const float* a, const float* b, std::size_t count) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::size_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 RAPPORT_VECTORISED void multiply(const float* a, const float* b, std::size_t count, float* out) {
   for (std::size_t i = 0; i < count; ++i) out[i] = a[i] * b[i];
@@ -51,19 +29,20 @@ class PoolLikelihood {
     weighted_.resize(items);
     means_.resize(members);
     for (std::size_t m = 0; m < members; ++m)
-      add_product(shares_.data(), scores(m), items, static_cast<float>(weights[m]));
+      add_scaled(static_cast<float>(weights[m]), scores(m), pool.items, shares_.data());
     const float target = shares_[0], most = std::ranges::max(shares_);
-    const float total = exponentials(shares_.data(), items, most);
+    const float total = exponentials(shares_.data(), pool.items, most);
     sum.value += pool.weight * static_cast<double>(target - most - std::log(total));
     for (std::size_t m = 0; m < members; ++m) {
-      means_[m] = static_cast<double>(dot(shares_.data(), scores(m), items) / total);
+      means_[m] = static_cast<double>(dot(shares_.data(), scores(m), pool.items) / total);
       sum.gradient[m] += pool.weight * (static_cast<double>(scores(m)[0]) - means_[m]);
     }
     for (std::size_t m = 0; m < members; ++m) {
       multiply(shares_.data(), scores(m), items, weighted_.data());
       for (std::size_t k = 0; k <= m; ++k) {
-        const auto product = static_cast<double>(dot(weighted_.data(), scores(k), items) / total) -
-                             means_[m] * means_[k];
+        const auto product =
+            static_cast<double>(dot(weighted_.data(), scores(k), pool.items) / total) -
+            means_[m] * means_[k];
         sum.curvature[m * members + k] += pool.weight * product;
         if (k < m) sum.curvature[k * members + m] += pool.weight * product;
       }
@@ -104,7 +83,7 @@ std::vector<double> largest_of_model(const SoftmaxLikelihood& at, std::vector<do
 
 /// With the L2 on the weights.
 SoftmaxLikelihood held_back(std::span<const FusionPool> pools, std::span<const double> weights,
-                            std::int64_t threads) {
+                            TrainingThreads& threads) {
   SoftmaxLikelihood likelihood = softmax_likelihood(pools, weights, threads);
   const double l2 = kL2 * static_cast<double>(pools.size());
   for (std::size_t m = 0; m < weights.size(); ++m) {
@@ -118,10 +97,10 @@ SoftmaxLikelihood held_back(std::span<const FusionPool> pools, std::span<const d
 }  // namespace
 
 SoftmaxLikelihood softmax_likelihood(std::span<const FusionPool> pools,
-                                     std::span<const double> weights, std::int64_t threads) {
+                                     std::span<const double> weights, TrainingThreads& threads) {
   std::vector<SoftmaxLikelihood> parts(kShards, nothing(weights.size()));
   const auto count = static_cast<std::int64_t>(pools.size());
-  in_parallel(threads, kShards, [&](std::int64_t shard) {
+  threads.each(kShards, [&](std::int64_t shard) {
     PoolLikelihood of_pool;
     for (std::int64_t i = count * shard / kShards; i < count * (shard + 1) / kShards; ++i) {
       const FusionPool& pool = pools[static_cast<std::size_t>(i)];
@@ -133,7 +112,7 @@ SoftmaxLikelihood softmax_likelihood(std::span<const FusionPool> pools,
   return sum;
 }
 
-std::vector<double> softmax_weights(std::span<const FusionPool> pools, std::int64_t threads) {
+std::vector<double> softmax_weights(std::span<const FusionPool> pools, TrainingThreads& threads) {
   std::vector<double> weights(pools.front().ranks.size(), 1.0);
   SoftmaxLikelihood here = held_back(pools, weights, threads);
   for (int i = 0; i < kSteps; ++i) {

@@ -21,9 +21,9 @@ struct SoftmaxLikelihood {
 
 /// Summed in an order of its own for any number of threads.
 SoftmaxLikelihood softmax_likelihood(std::span<const FusionPool> pools,
-                                     std::span<const double> weights, std::int64_t threads);
+                                     std::span<const double> weights, TrainingThreads& threads);
 
 /// [members] ≥ 0. A trace of L2 holds back weights that the data would let grow for ever.
-std::vector<double> softmax_weights(std::span<const FusionPool> pools, std::int64_t threads);
+std::vector<double> softmax_weights(std::span<const FusionPool> pools, TrainingThreads& threads);
 
 }  // namespace rapport::retrieval

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "rapport/evaluation/ranking_metrics.h"
+#include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/training/fusion_softmax.h"
 #include "rapport/retrieval/vectorised.h"
 
@@ -13,11 +14,6 @@ namespace rapport::retrieval {
 namespace {
 
 constexpr std::int64_t kPlaces = 10;  // of NDCG@10
-
-RAPPORT_VECTORISED void add_product(float* sums, const float* values, std::size_t count,
-                                    float weight) {
-  for (std::size_t i = 0; i < count; ++i) sums[i] += weight * values[i];
-}
 
 RAPPORT_VECTORISED std::int64_t count_not_negative(const float* values, std::size_t count) {
   std::int32_t found = 0;
@@ -54,8 +50,9 @@ class Contests {
         sums.assign(contest.rivals, 0.0f);
         for (std::size_t m = 0; m < weights.size(); ++m) {
           if (weights[m] != 0)
-            add_product(sums.data(), differences_.data() + contest.begin + m * contest.rivals,
-                        contest.rivals, static_cast<float>(weights[m]));
+            add_scaled(static_cast<float>(weights[m]),
+                       differences_.data() + contest.begin + m * contest.rivals,
+                       static_cast<std::int64_t>(contest.rivals), sums.data());
         }
         rank += count_not_negative(sums.data(), sums.size());
       }
@@ -139,7 +136,7 @@ void search(const Contests& contests, FusionWeights& found) {
 
 }  // namespace
 
-FusionWeights find_fusion_weights(std::span<const FusionPool> pools, std::int64_t threads) {
+FusionWeights find_fusion_weights(std::span<const FusionPool> pools, TrainingThreads& threads) {
   assert(!pools.empty());
   FusionWeights found;
   found.weights = softmax_weights(pools, threads);
@@ -155,8 +152,8 @@ FusedNdcg fused_ndcg(std::span<const FusionPool> pools, std::span<const double> 
   return Contests(pools).ndcg(weights);
 }
 
-Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads,
-                           const FusionStep& step) {
+Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds,
+                           TrainingThreads& threads, const WorkStep& step) {
   const auto count = static_cast<std::int64_t>(pools.size());
   CrossFit sum;
   double total = 0;

@@ -22,7 +22,7 @@ struct FusionWeights {
 };
 
 /// Precondition: there is a pool. A member that helps nowhere gets 0.
-FusionWeights find_fusion_weights(std::span<const FusionPool> pools, std::int64_t threads);
+FusionWeights find_fusion_weights(std::span<const FusionPool> pools, TrainingThreads& threads);
 
 struct FusedNdcg {
   double ndcg = 0;            // @10, ties against the held-out item
@@ -40,7 +40,7 @@ struct CrossFit {
 };
 /// `pools` change places on the way, and are as they were at the end.
 /// Errors: those of `step`, asked before each part.
-Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds, std::int64_t threads,
-                           const FusionStep& step);
+Result<CrossFit> cross_fit(std::span<FusionPool> pools, std::int64_t folds,
+                           TrainingThreads& threads, const WorkStep& step);
 
 }  // namespace rapport::retrieval

@@ -5,11 +5,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cassert>
 #include <vector>
-
-#include "rapport/retrieval/training/parallel.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -46,12 +43,14 @@ class OneThreadEach {
 
 class Solver {
  public:
-  Solver(std::span<float> a, std::span<float> c, std::int64_t n, const Solving& solving)
+  Solver(std::span<float> a, std::span<float> c, std::int64_t n, TrainingThreads& threads,
+         const Solving& solving)
       : a_(a.data()),
         c_(c.data()),
         n_(n),
         columns_(static_cast<std::int64_t>(c.size()) / n),
         tiles_((n + kTile - 1) / kTile),
+        threads_(threads),
         solving_(solving) {}
 
   /// A becomes its Cholesky factor, but for the tiles of the diagonal: their inverses are kept.
@@ -67,11 +66,11 @@ class Solver {
       inverses_.push_back(at::linalg_solve_triangular(factor, at::eye(factor.size(0), at::kFloat),
                                                       /*upper=*/false));
       const std::int64_t below = tiles_ - k - 1;
-      in_parallel(solving_.threads, below, [&](std::int64_t i) {
+      threads_.each(below, [&](std::int64_t i) {
         const at::Tensor tile = of_a(k + 1 + i, k);
         tile.copy_(at::mm(tile, inverses_.back().t()));
       });
-      in_parallel(solving_.threads, below * (below + 1) / 2, [&](std::int64_t task) {
+      threads_.each(below * (below + 1) / 2, [&](std::int64_t task) {
         std::int64_t row = 0;  // the task's place in the lower half, row by row
         while ((row + 1) * (row + 2) / 2 <= task) ++row;
         const std::int64_t i = k + 1 + row, j = k + 1 + task - row * (row + 1) / 2;
@@ -86,16 +85,9 @@ class Solver {
 
   /// C becomes L⁻ᵀ·(L⁻¹·C), block by block of its columns.
   Result<void> substitute() {
-    const std::int64_t blocks = (columns_ + kColumns - 1) / kColumns;
-    // In rounds, so that it can be stopped in between.
-    const std::int64_t round = 2 * solving_.threads;
-    for (std::int64_t begin = 0; begin < blocks; begin += round) {
-      const std::int64_t count = std::min(round, blocks - begin);
-      in_parallel(solving_.threads, count, [&](std::int64_t i) { substitute(begin + i); });
-      TRY_VOID(step(kFactorShare + (1 - kFactorShare) * static_cast<double>(begin + count) /
-                                       static_cast<double>(blocks)));
-    }
-    return {};
+    return threads_.over_in_rounds(
+        columns_, kColumns, step_within(solving_.step, kFactorShare, 1),
+        [&](std::int64_t begin, std::int64_t end) { substitute(begin, end - begin); });
   }
 
  private:
@@ -116,11 +108,9 @@ class Solver {
   }
   at::Tensor of_a(std::int64_t i, std::int64_t j) const { return of_a(i, i + 1, j, j + 1); }
 
-  void substitute(std::int64_t block) const {
-    const std::int64_t column = block * kColumns;
+  void substitute(std::int64_t column, std::int64_t columns) const {
     const auto rows_of_c = [&](std::int64_t tile, std::int64_t end) {
-      return view(c_, columns_, begin(tile), begin(end) - begin(tile), column,
-                  std::min(kColumns, columns_ - column));
+      return view(c_, columns_, begin(tile), begin(end) - begin(tile), column, columns);
     };
     // The identity's columns are zero above the block, and so is what they become.
     const std::int64_t first = solving_.invert ? column / kTile : 0;
@@ -140,6 +130,7 @@ class Solver {
   float* a_;
   float* c_;
   std::int64_t n_, columns_, tiles_;
+  TrainingThreads& threads_;
   const Solving& solving_;
   std::vector<at::Tensor> inverses_;  // of the factor's tiles on the diagonal
 };
@@ -147,7 +138,7 @@ class Solver {
 }  // namespace
 
 Result<void> solve_positive_definite(std::span<float> a, std::span<float> c, std::int64_t n,
-                                     const Solving& solving) {
+                                     TrainingThreads& threads, const Solving& solving) {
   assert(a.size() == static_cast<std::size_t>(n * n));
   assert(n > 0 && c.size() % static_cast<std::size_t>(n) == 0);
   const OneThreadEach one_thread_each;
@@ -156,7 +147,7 @@ Result<void> solve_positive_definite(std::span<float> a, std::span<float> c, std
     std::ranges::fill(c, 0.0f);
     for (std::int64_t i = 0; i < n; ++i) c[static_cast<std::size_t>(i * (n + 1))] = 1;
   }
-  Solver solver(a, c, n, solving);
+  Solver solver(a, c, n, threads, solving);
   TRY_VOID(solver.factorise());
   return solver.substitute();
 }

@@ -6,25 +6,24 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 
 #include "rapport/base/result.h"
+#include "rapport/retrieval/training_threads.h"
 
 namespace rapport::retrieval {
 
 struct Solving {
-  std::int64_t threads = 1;  // does not change the result
   /// X = A⁻¹: C is the identity, which saves a sixth.
   bool invert = false;
-  /// Called between parts of the work with the share that is done; an error ends it.
-  std::function<Result<void>(double done)> step = {};
+  WorkStep step = {};
 };
 
 /// a [n × n] (the lower half is read, the whole is spoilt), c [n × columns]: becomes X. Needs no
-/// memory beside but a few tiles a thread and n × 512 floats. Errors: kInvalidArgument when `a` is
+/// memory beside but a few tiles a thread and n × 512 floats. The same for any number of threads.
+/// Errors: kInvalidArgument when `a` is
 /// not positive definite in f32; those of `step`. Throws what libtorch does.
 Result<void> solve_positive_definite(std::span<float> a, std::span<float> c, std::int64_t n,
-                                     const Solving& solving);
+                                     TrainingThreads& threads, const Solving& solving);
 
 }  // namespace rapport::retrieval

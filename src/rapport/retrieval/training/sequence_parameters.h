@@ -1,8 +1,8 @@
-// The weights of a model of sequences while it is trained, with Adam's moments and the best so far.
+// How what is learnt of a model of sequences becomes what its gradients read, and they a step.
 //
-//   SequenceParameters parameters(task, seed, pool, threads);
-//   parameters.refresh();                                  before each step's gradients
-//   parameters.step({gradient_of_one_shard, gradient_of_another, …});
+//   SequenceParameters parameters(task, threads);
+//   const auto read = parameters.refresh(state.weights);       before each step's gradients
+//   parameters.step({gradient_of_one_shard, gradient_of_another, …}, state);
 //
 // Where text is read, item vectors are made of what is learnt: an item's own vector and, weighted
 // as text_features.h has it, one of each token of its text, which all items that have the token
@@ -14,54 +14,45 @@
 #include <span>
 #include <vector>
 
-#include "rapport/base/thread_pool.h"
-#include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/training/sequence_trainer.h"
+#include "rapport/retrieval/weight_trainer.h"
 
 namespace rapport::retrieval {
 
 /// The same for any number of threads.
 class SequenceParameters {
  public:
-  /// `task` and `pool` outlive it. Initial values follow from `seed`.
-  SequenceParameters(const SequenceTask& task, std::int64_t seed, base::ThreadPool& pool,
-                     std::size_t threads);
+  /// Both outlive it.
+  SequenceParameters(const SequenceTask& task, TrainingThreads& threads);
 
   /// Of all that is learnt, in this order: the model's, the text gate's, the tokens' vectors.
   const WeightLayout& layout() const { return layout_; }
-  /// What gradients read, and are of: the model's weights and the text gate's, as of `refresh`.
-  std::span<const float> read() const { return has_text() ? composed_ : weights_; }
+  /// As WeightTask::initialise, of `layout`.
+  void initialise(const WeightPlace& place, std::span<float> values, base::Random& random) const;
+
+  /// What gradients read, and are of, [read_size()]: the model's weights and the text gate's. Of
+  /// `weights` [layout().total], with the panels; valid until the next call.
+  std::span<const float> refresh(const std::vector<float>& weights);
+  std::size_t read_size() const { return read_size_; }
+  /// Empty where the task does not score all items.
   const ItemPanels& panels() const { return panels_; }
-  void refresh();
 
-  /// One step of Adam. `gradients` [read().size()] each; their sum counts.
-  void step(std::span<const float* const> gradients);
+  /// One step of Adam. `gradients` [read_size()] each; their sum counts.
+  void step(std::span<const float* const> gradients, TrainingState& state);
 
-  void keep_best() { best_ = weights_; }
-  std::unique_ptr<Retriever> model() const { return model_of(weights_); }
-  std::unique_ptr<Retriever> best_model() const { return model_of(best_); }
-
-  void save(base::SafetensorsWriter& writer) const;
-  Result<void> load(const base::Safetensors& file);
+  std::unique_ptr<Retriever> model(std::span<const float> weights) const;
 
  private:
   bool has_text() const { return task_.text != nullptr; }
-  void initialise(std::int64_t seed);
-  void add_token_vectors(const std::vector<float>& weights, std::int64_t first, std::int64_t last,
+  void add_token_vectors(std::span<const float> weights, std::int64_t first, std::int64_t last,
                          std::vector<float>& out) const;
-  void update(const AdamStep& step, std::size_t begin, std::size_t end,
-              std::span<const float* const> gradients);
   void gather_token_gradients(std::span<const float* const> gradients);
-  std::unique_ptr<Retriever> model_of(const std::vector<float>& weights) const;
 
   const SequenceTask& task_;
-  base::ThreadPool& pool_;
-  const std::size_t threads_;
+  TrainingThreads& threads_;
   WeightLayout layout_;
   TextGateWeights gate_;
   std::size_t read_size_;  // floats before the tokens' vectors
-  std::vector<float> weights_, best_, first_moment_, second_moment_;
-  std::int64_t steps_ = 0;
   ItemPanels panels_;
   // Where text is read.
   std::vector<float> composed_;                          // [read_size_]

@@ -5,16 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <new>
-#include <thread>
 
-#include "rapport/base/in_parallel.h"
 #include "rapport/data/leave_one_out.h"
-#include "rapport/evaluation/full_ranking.h"
 #include "rapport/retrieval/training/device_gradient.h"
 #include "rapport/retrieval/training/sequence_parameters.h"
-#include "rapport/retrieval/training_loop.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -25,25 +19,18 @@ namespace {
 constexpr std::size_t kShards = 4;
 /// Raised by a change that gives other weights for the same seed: a checkpoint from before must not
 /// be gone on from.
-constexpr std::int64_t kAlgorithm = 2;
+constexpr std::int64_t kAlgorithm = 2, kAlgorithmWithText = 3;
 
 class Trainer {
  public:
   /// Without a `device`, on the processor.
   Trainer(const data::Dataset& dataset, const SequenceTask& task, const FitContext& context,
           const std::optional<c10::Device>& device)
-      : dataset_(dataset),
-        task_(task),
-        context_(context),
-        threads_(context.threads > 0
-                     ? static_cast<std::size_t>(context.threads)
-                     : std::max<std::size_t>(1, std::thread::hardware_concurrency())),
-        pool_("train", threads_, 4 * std::max(threads_, kShards)),
-        parameters_(task, context.seed, pool_, threads_) {
+      : task_(task), context_(context), threads_(context.threads), parameters_(task, threads_) {
     at::set_num_threads(1);  // ours work on shards; theirs would wait for each other in every layer
     for (std::size_t i = 0; i < (device ? 1 : kShards); ++i) {
       shards_.push_back({device ? task.gradient_on(*device) : task.gradient(), {}, 0});
-      shards_.back().gradients.resize(parameters_.read().size());
+      shards_.back().gradients.resize(parameters_.read_size());
     }
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
       auto sequence = data::training_history(dataset, user);
@@ -54,11 +41,10 @@ class Trainer {
   }
 
   bool has_work() const { return positions_ > 0; }
-  SequenceParameters& parameters() { return parameters_; }
+  const SequenceParameters& parameters() const { return parameters_; }
 
-  Result<double> run_epoch(std::int64_t epoch) {
-    base::SeededRandom random(static_cast<std::uint64_t>(context_.seed) * 1'000'003 +
-                              static_cast<std::uint64_t>(epoch));
+  Result<double> run_epoch(std::int64_t epoch, std::uint64_t key, TrainingState& state) {
+    base::SeededRandom random(key);
     shuffle(random);
     const std::int64_t steps = std::max<std::int64_t>(
         1, (positions_ + task_.training.batch_positions / 2) / task_.training.batch_positions);
@@ -72,28 +58,13 @@ class Trainer {
       for (; next < sequences_.size() && done < until; ++next) done += positions(sequences_[next]);
       if (next == first) continue;
       const StepLoss taken =
-          take_step({sequences_.data() + first, next - first}, done - before, random.next());
+          take_step({sequences_.data() + first, next - first}, done - before, random.next(), state);
       loss += taken.sum;
       predicted += taken.targets;
-      if (context_.stop_token.stop_requested())
-        return fail(ErrorCode::kCancelled,
-                    fmt::format("stopped in epoch {}{}", epoch,
-                                context_.checkpoint.empty() ? "" : ": go on with --resume"));
+      TRY_VOID(check_not_stopped(context_, epoch));
       if (!std::isfinite(loss)) break;
     }
     return loss / static_cast<double>(predicted);
-  }
-
-  Result<double> validate() {
-    const std::unique_ptr<Retriever> model = parameters_.model();
-    TRY(const auto ranking,
-        evaluation::rank_held_out(
-            dataset_,
-            [&model](std::span<const Query> queries, std::span<float> scores) {
-              return model->score(queries, scores);
-            },
-            {.split = data::Split::kValidation, .threads = static_cast<std::int64_t>(threads_)}));
-    return ranking.metrics().mean(evaluation::ndcg_at(10));
   }
 
  private:
@@ -124,23 +95,24 @@ class Trainer {
   }
 
   /// One update of the weights.
-  StepLoss take_step(std::span<const Sequence> sequences, std::int64_t positions,
-                     std::uint64_t key) {
+  StepLoss take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key,
+                     TrainingState& state) {
     const std::vector<TrainingBatch> parts = split(sequences, positions, key);
     std::int64_t targets = 0;
     for (const TrainingBatch& part : parts)
       targets += static_cast<std::int64_t>(part.targets.size());
     const float scale = 1 / static_cast<float>(targets);
-    parameters_.refresh();
-    base::in_parallel(pool_, shards_.size(), [&](std::size_t i) {
+    const std::span<const float> read = parameters_.refresh(state.weights);
+    threads_.each(static_cast<std::int64_t>(shards_.size()), [&](std::int64_t shard_number) {
+      const auto i = static_cast<std::size_t>(shard_number);
       Shard& shard = shards_[i];
       std::ranges::fill(shard.gradients, 0.0f);
-      shard.loss = shard.gradient->add(parts[i], parameters_.read(), parameters_.panels(), scale,
-                                       key + i, shard.gradients);
+      shard.loss = shard.gradient->add(parts[i], read, parameters_.panels(), scale, key + i,
+                                       shard.gradients);
     });
     std::vector<const float*> gradients;
     for (const Shard& shard : shards_) gradients.push_back(shard.gradients.data());
-    parameters_.step(gradients);
+    parameters_.step(gradients, state);
     double loss = 0;
     for (const Shard& shard : shards_) loss += shard.loss;
     return {loss, targets};
@@ -166,23 +138,14 @@ class Trainer {
     return parts;
   }
 
-  const data::Dataset& dataset_;
   const SequenceTask& task_;
   const FitContext& context_;
-  const std::size_t threads_;
-  base::ThreadPool pool_;
+  TrainingThreads threads_;
   std::vector<Sequence> sequences_, order_;
   std::int64_t positions_ = 0;  // of an epoch
   SequenceParameters parameters_;
   std::vector<Shard> shards_;
 };
-
-/// What a checkpoint's arrays mean: one of another layout must not be gone on from.
-Json names_and_shapes(const WeightLayout& layout) {
-  Json places = Json::array();
-  for (const WeightPlace& place : layout.places) places.push_back({place.name, place.shape});
-  return places;
-}
 
 Result<Fit> train(const data::Dataset& dataset, const SequenceTask& task,
                   const FitContext& context) {
@@ -194,26 +157,21 @@ Result<Fit> train(const data::Dataset& dataset, const SequenceTask& task,
                             dataset.name()),
                 "data");
 
-  SequenceParameters& parameters = trainer.parameters();
-  TrainingLoop loop({.epochs = task.training.epochs,
-                     .patience = task.training.patience,
-                     .evaluate_every = task.training.evaluate_every},
-                    {.run_epoch = [&](std::int64_t epoch) { return trainer.run_epoch(epoch); },
-                     .validate = [&] { return trainer.validate(); },
-                     .keep_best = [&] { parameters.keep_best(); },
-                     .save_state = [&](base::SafetensorsWriter& w) { parameters.save(w); },
-                     .load_state = [&](const base::Safetensors& f) { return parameters.load(f); }});
-  Fit fit;
-  TRY(fit.report, loop.run(context, {{"algorithm", kAlgorithm},
-                                     {"kind", task.kind},
-                                     {"options", task.options},
-                                     {"seed", context.seed},
-                                     {"data", dataset.checksum()},
-                                     {"weights", names_and_shapes(parameters.layout())}}));
-  fit.model = parameters.best_model();
-  fit.seed = context.seed;
-  fit.options = task.options;
-  return fit;
+  const SequenceParameters& parameters = trainer.parameters();
+  return train_weights(
+      dataset,
+      {.kind = task.kind,
+       .algorithm = task.text != nullptr ? kAlgorithmWithText : kAlgorithm,
+       .layout = parameters.layout(),
+       .adam = true,
+       .initialise = [&](const WeightPlace& place, std::span<float> values,
+                         base::Random& random) { parameters.initialise(place, values, random); },
+       .run_epoch = [&](std::int64_t epoch, std::uint64_t key,
+                        TrainingState& state) { return trainer.run_epoch(epoch, key, state); },
+       .model = [&](std::span<const float> weights) { return parameters.model(weights); },
+       .loop = task.training.loop,
+       .options = task.options},
+      context);
 }
 
 }  // namespace
@@ -237,17 +195,8 @@ void TrainingBatch::add_masked(std::span<const data::ItemIndex> sequence, std::i
 
 Result<Fit> train_sequence_model(const data::Dataset& dataset, const SequenceTask& task,
                                  const FitContext& context) {
-  try {
-    return train(dataset, task, context);
-  } catch (const std::bad_alloc&) {
-    return fail(
-        ErrorCode::kInternal,
-        fmt::format("{} does not fit into memory: {} items of dimension {}: lower dimension or "
-                    "batch_positions",
-                    task.kind, task.items, task.dimension));
-  } catch (const std::exception& error) {  // libtorch's
-    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
-  }
+  return within_memory(task.kind, dataset, "lower dimension or batch_positions",
+                       [&] { return train(dataset, task, context); });
 }
 
 }  // namespace rapport::retrieval

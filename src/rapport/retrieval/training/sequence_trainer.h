@@ -43,8 +43,8 @@ class BatchGradient {
   virtual ~BatchGradient() = default;
 
   /// The sum of the losses over the batch's targets; `gradients` [weights] += scale × the
-  /// gradient of that sum. `panels` hold the item embedding of `weights`; `key` determines all that
-  /// is left to chance, dropout above all.
+  /// gradient of that sum. `panels` hold the item embedding of `weights` where the task scores all
+  /// items; `key` determines all that is left to chance, dropout above all.
   virtual double add(const TrainingBatch& batch, std::span<const float> weights,
                      const ItemPanels& panels, float scale, std::uint64_t key,
                      std::span<float> gradients) = 0;
@@ -69,12 +69,14 @@ struct SequenceTask {
                                            std::optional<TextScores> text)>
       model;
   const ItemText* text = nullptr;  // null where none is read
+  /// False where `gradient` looks at no panels: a loss over few items a step.
+  bool scores_all_items = true;
   TrainingOptions training;
   Json options = Json::object();  // all in effect
 };
 
 /// Errors: kInvalidArgument for a data set with nothing to learn from; kInternal when memory does
-/// not suffice; those of TrainingLoop::run.
+/// not suffice; those of train_weights.
 Result<Fit> train_sequence_model(const data::Dataset& dataset, const SequenceTask& task,
                                  const FitContext& context);
 

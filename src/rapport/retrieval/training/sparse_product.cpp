@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <cassert>
-
-#include "rapport/retrieval/training/parallel.h"
+#include <vector>
 
 namespace rapport::retrieval {
 
-void add_product(const SparseMatrix& a, const SparseMatrix& b, float scale, std::int64_t threads,
-                 std::span<float> result) {
+Result<void> add_product(const SparseMatrix& a, const SparseMatrix& b, float scale,
+                         TrainingThreads& threads, const WorkStep& step, std::span<float> result) {
   assert(a.rows() == b.rows());
   assert(result.size() == static_cast<std::size_t>(a.columns * b.columns));
   constexpr std::int64_t kRows = 32;  // of the result a task: small, as frequent items lie apart
   const SparseMatrix by_column = a.transposed();
-  in_parallel(threads, (a.columns + kRows - 1) / kRows, [&](std::int64_t task) {
-    for (std::int64_t i = task * kRows; i < std::min(a.columns, (task + 1) * kRows); ++i) {
+  const auto add_rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
       float* const sums = result.data() + i * b.columns;
       const auto rows = by_column.row_indices(i);
       const auto factors = by_column.row_values(i);
@@ -25,7 +24,8 @@ void add_product(const SparseMatrix& a, const SparseMatrix& b, float scale, std:
         for (std::size_t j = 0; j < columns.size(); ++j) sums[columns[j]] += factor * values[j];
       }
     }
-  });
+  };
+  return threads.over_in_rounds(a.columns, kRows, step, add_rows);
 }
 
 void add_sparse_product(const SparseMatrix& a, std::int64_t begin, std::int64_t end, const float* b,
@@ -42,23 +42,20 @@ void add_sparse_product(const SparseMatrix& a, std::int64_t begin, std::int64_t 
   }
 }
 
-SparseMatrix largest_of_rows(
-    std::int64_t rows, std::int64_t columns, std::int64_t most, std::int64_t threads,
-    const std::function<std::span<const float>(std::int64_t row, std::vector<float>& scratch)>&
-        row_of) {
+Result<SparseMatrix> rows_side_by_side(
+    std::int64_t rows, std::int64_t columns, TrainingThreads& threads, const WorkStep& step,
+    const std::function<void(std::int64_t begin, std::int64_t end, SparseMatrix& part)>& append) {
   constexpr std::int64_t kRows = 256;  // a task
   std::vector<SparseMatrix> parts(static_cast<std::size_t>((rows + kRows - 1) / kRows));
-  in_parallel(threads, static_cast<std::int64_t>(parts.size()), [&](std::int64_t task) {
-    std::vector<float> scratch(static_cast<std::size_t>(columns));
-    for (std::int64_t i = task * kRows; i < std::min(rows, (task + 1) * kRows); ++i)
-      append_largest(row_of(i, scratch), most, parts[static_cast<std::size_t>(task)]);
-  });
-  SparseMatrix kept{.columns = columns};
+  TRY_VOID(threads.over_in_rounds(rows, kRows, step, [&](std::int64_t begin, std::int64_t end) {
+    append(begin, end, parts[static_cast<std::size_t>(begin / kRows)]);
+  }));
+  SparseMatrix whole{.columns = columns};
   for (SparseMatrix& part : parts) {
-    kept.append(part);
+    whole.append(part);
     part = {};
   }
-  return kept;
+  return whole;
 }
 
 }  // namespace rapport::retrieval

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "rapport/evaluation/full_ranking.h"
-#include "rapport/retrieval/training/parallel.h"
+#include "rapport/retrieval/weight_trainer.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -14,11 +13,13 @@ double in_seconds(std::chrono::nanoseconds time) {
 
 }  // namespace
 
-StagedFit::StagedFit(const data::Dataset& dataset, const FitContext& context, std::int64_t stages)
+StagedFit::StagedFit(const data::Dataset& dataset, const FitContext& context, std::int64_t stages,
+                     double share)
     : dataset_(dataset),
       context_(context),
-      threads_(thread_count(context.threads)),
+      threads_(context.threads),
       stages_(stages),
+      share_(share),
       start_(context.clock.steady().time_since_epoch()),
       stage_start_(start_) {}
 
@@ -51,7 +52,7 @@ void StagedFit::report(double done) const {
   progress.stage_done = done;
   progress.epoch = stage_;
   progress.epochs = stages_;
-  progress.done = (static_cast<double>(stage_ - 1) + done) / static_cast<double>(stages_);
+  progress.done = share_ * (static_cast<double>(stage_ - 1) + done) / static_cast<double>(stages_);
   progress.seconds = in_seconds(context_.clock.steady().time_since_epoch() - stage_start_);
   context_.on_progress(progress);
 }
@@ -62,16 +63,11 @@ Result<Fit> StagedFit::finish(std::unique_ptr<Retriever> model, Json options) {
   fit.model = std::move(model);
   fit.seed = context_.seed;
   fit.options = std::move(options);
-  TRY(const auto ranking,
-      evaluation::rank_held_out(dataset_,
-                                [&fit](std::span<const Query> queries, std::span<float> scores) {
-                                  return fit.model->score(queries, scores);
-                                },
-                                {.split = data::Split::kValidation, .threads = threads_}));
+  TRY(const double ndcg, validation_ndcg(*fit.model, dataset_, context_.threads));
   end();
   fit.report = {{"seconds", in_seconds(context_.clock.steady().time_since_epoch() - start_)},
                 {"stages", seconds_},
-                {"validation", {{"ndcg@10", ranking.metrics().mean(evaluation::ndcg_at(10))}}}};
+                {"validation", {{"ndcg@10", ndcg}}}};
   return fit;
 }
 

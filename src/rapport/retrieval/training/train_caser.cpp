@@ -63,6 +63,7 @@ Result<Fit> train_caser(const data::Dataset& dataset, const CaserOptions& option
            [&](std::vector<float> weights, const std::optional<TextScores>&) {
              return std::make_unique<Caser>(shape, std::move(weights));
            },
+       .scores_all_items = !options.loss.sampled(),
        .training = options.training,
        .options = options.to_json()},
       context);

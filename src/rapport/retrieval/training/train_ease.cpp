@@ -5,10 +5,10 @@
 
 #include "rapport/data/leave_one_out.h"
 #include "rapport/retrieval/training/closed_form.h"
-#include "rapport/retrieval/training/parallel.h"
 #include "rapport/retrieval/training/positive_definite.h"
 #include "rapport/retrieval/training/sparse_product.h"
 #include "rapport/retrieval/training/staged_fit.h"
+#include "rapport/retrieval/weight_trainer.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -26,11 +26,11 @@ SparseMatrix taken(const data::Dataset& dataset) {
 }
 
 /// P becomes I − P·diag(1 / diag P), with an exact zero diagonal.
-void weights_of_inverse(std::span<float> p, std::int64_t items, std::int64_t threads) {
+void weights_of_inverse(std::span<float> p, std::int64_t items, TrainingThreads& threads) {
   const auto n = static_cast<std::size_t>(items);
   std::vector<float> scale(n);
   for (std::size_t i = 0; i < n; ++i) scale[i] = -1 / p[i * (n + 1)];
-  in_parallel(threads, items, [&](std::int64_t row) {
+  threads.each(items, [&](std::int64_t row) {
     const auto i = static_cast<std::size_t>(row);
     for (std::size_t j = 0; j < n; ++j) p[i * n + j] *= scale[j];
     p[i * (n + 1)] = 0;
@@ -44,23 +44,22 @@ Result<Fit> fit(const data::Dataset& dataset, const EaseOptions& options,
   const auto cells = static_cast<std::size_t>(items * items);
   StagedFit form(dataset, context, 4);
 
+  const WorkStep step = [&](double done) { return form.step(done); };
   TRY_VOID(form.begin("products"));
   std::vector<float> gram(cells);
   const SparseMatrix x = taken(dataset);
-  add_product(x, x, 1, form.threads(), gram);
+  TRY_VOID(add_product(x, x, 1, form.threads(), step, gram));
   for (std::int64_t i = 0; i < items; ++i)
     gram[static_cast<std::size_t>(i * (items + 1))] += static_cast<float>(options.lambda);
 
   TRY_VOID(form.begin("inverse"));
   std::vector<float> weights(cells);
-  TRY_VOID(solve_positive_definite(
-      gram, weights, items, {.threads = form.threads(), .invert = true, .step = [&](double done) {
-                               return form.step(done);
-                             }}));
+  TRY_VOID(solve_positive_definite(gram, weights, items, form.threads(),
+                                   {.invert = true, .step = step}));
 
   TRY_VOID(form.begin("largest weights"));
   weights_of_inverse(weights, items, form.threads());
-  TRY(SparseMatrix kept, keep_largest(weights, items, options.entries, form.threads()));
+  TRY(SparseMatrix kept, keep_largest(weights, items, options.entries, form.threads(), step));
   return form.finish(std::make_unique<Ease>(std::move(kept)), options.to_json());
 }
 
@@ -68,7 +67,8 @@ Result<Fit> fit(const data::Dataset& dataset, const EaseOptions& options,
 
 Result<Fit> train_ease(const data::Dataset& dataset, const EaseOptions& options,
                        const FitContext& context) {
-  return guarded("ease", [&] { return fit(dataset, options, context); });
+  return within_memory("ease", dataset, "train a model of sequences",
+                       [&] { return fit(dataset, options, context); });
 }
 
 }  // namespace rapport::retrieval

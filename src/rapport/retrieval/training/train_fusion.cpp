@@ -4,9 +4,9 @@
 
 #include "rapport/evaluation/ranking_metrics.h"
 #include "rapport/retrieval/model_directory.h"
-#include "rapport/retrieval/training/closed_form.h"
 #include "rapport/retrieval/training/fusion_weights.h"
 #include "rapport/retrieval/training/staged_fit.h"
+#include "rapport/retrieval/weight_trainer.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -48,9 +48,8 @@ Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
     TRY(auto model, load_member(directory, dataset));
     models.push_back(std::move(model));
   }
-  const auto step = [&](double done) { return course.step(done); };
-  TRY(std::vector<FusionPool> pools,
-      fusion_pools(dataset, models, {.threads = course.threads()}, step));
+  const WorkStep step = [&](double done) { return course.step(done); };
+  TRY(std::vector<FusionPool> pools, fusion_pools(dataset, models, {}, course.threads(), step));
   if (pools.empty())
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} has no user with a validation item", dataset.name()), "data");
@@ -88,7 +87,8 @@ Result<Fit> fit(const data::Dataset& dataset, const FusionOptions& options,
 
 Result<Fit> train_fusion(const data::Dataset& dataset, const FusionOptions& options,
                          const FitContext& context) {
-  return guarded("fusion", [&] { return fit(dataset, options, context); });
+  return within_memory("fusion", dataset, "fuse fewer models",
+                       [&] { return fit(dataset, options, context); });
 }
 
 }  // namespace rapport::retrieval

@@ -32,7 +32,7 @@ Result<Fit> train_gru4rec(const data::Dataset& dataset, const Gru4recOptions& op
   const Gru4recShape shape = options.shape(dataset.items());
   const Gru4recWeights layout = gru4rec_weights(shape);
   const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
-  TRY(const auto text, read_item_text(dataset, options.text, context.threads));
+  TRY(const auto text, read_item_text(dataset, options.text, context));
   return train_sequence_model(
       dataset,
       {.kind = "gru4rec",
@@ -55,6 +55,7 @@ Result<Fit> train_gru4rec(const data::Dataset& dataset, const Gru4recOptions& op
              return std::make_unique<Gru4rec>(shape, std::move(weights), std::move(scores));
            },
        .text = text.get(),
+       .scores_all_items = !options.loss.sampled(),
        .training = options.training,
        .options = options.to_json()},
       context);

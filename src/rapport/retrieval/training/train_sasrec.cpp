@@ -33,7 +33,7 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
   const SasrecShape shape = options.shape(dataset.items());
   const SasrecWeights layout = sasrec_weights(shape);
   const std::optional<ItemSampler> sampler = negative_sampler(options.loss, dataset);
-  TRY(const auto text, read_item_text(dataset, options.text, context.threads));
+  TRY(const auto text, read_item_text(dataset, options.text, context));
   return train_sequence_model(
       dataset,
       {.kind = "sasrec",
@@ -58,6 +58,7 @@ Result<Fit> train_sasrec(const data::Dataset& dataset, const SasrecOptions& opti
              return std::make_unique<Sasrec>(shape, std::move(weights), std::move(scores));
            },
        .text = text.get(),
+       .scores_all_items = !options.loss.sampled(),
        .training = options.training,
        .options = options.to_json()},
       context);
