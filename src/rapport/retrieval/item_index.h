@@ -28,7 +28,7 @@ struct ItemVectors {
 };
 
 struct ItemIndexOptions {
-  double recall = 0.985;  // of the exact best, in the mean over the queries
+  double recall = 0.99;  // of the exact best, in the mean over the queries
   /// Items that will be asked for, ascending: for each, how many lists are read is found apart.
   std::vector<std::int64_t> depths = {100, 2'000};
   std::int64_t threads = 0;  // to build with; 0: one a core

@@ -9,13 +9,17 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <thread>
 
 #include "rapport/retrieval/item_index.h"
+#include "rapport/retrieval/vectorised.h"
 
 namespace rapport::retrieval {
 namespace {
+
+using Id = faiss::Index::idx_t;
 
 // Of the items that the bytes put first, so many for each that is asked for are scored exactly:
 // the bytes' own order is right but for near neighbours.
@@ -40,6 +44,82 @@ std::vector<float> about_their_mean(const ItemVectors& vectors) {
     centred[i] = vectors.vectors[i] - static_cast<float>(mean[i % width]);
   return centred;
 }
+
+/// scores[i] = base + weights · bytes of i, for `n` items of `width` bytes.
+RAPPORT_VECTORISED
+void score_bytes(const std::uint8_t* bytes, std::size_t n, const float* weights, std::size_t width,
+                 float base, float* scores) {
+  for (std::size_t i = 0; i < n; ++i, bytes += width) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::size_t k = 0; k < width; ++k) sum += weights[k] * static_cast<float>(bytes[k]);
+    scores[i] = base + sum;
+  }
+}
+
+/// Reads lists of bytes. A score is the query's with the list's centre, which comes as `coarse`,
+/// plus Σ query_k (least_k + range_k (byte_k + ½) / 255), as faiss's QT_8bit makes bytes.
+class ByteScanner final : public faiss::InvertedListScanner {
+ public:
+  ByteScanner(const faiss::ScalarQuantizer& bytes, bool pairs)
+      : InvertedListScanner(pairs), bytes_(bytes), weights_(bytes.d) {
+    code_size = bytes.code_size;
+    keep_max = true;
+  }
+
+  void set_query(const float* query) override {
+    const float *const least = bytes_.trained.data(), *const range = least + bytes_.d;
+    base_ = 0;
+    for (std::size_t k = 0; k < bytes_.d; ++k) {
+      weights_[k] = query[k] * range[k] / 255;
+      base_ += query[k] * least[k] + weights_[k] / 2;
+    }
+  }
+  void set_list(Id list, float coarse) override {
+    list_no = list;
+    coarse_ = coarse;
+  }
+  float distance_to_code(const std::uint8_t* code) const override {
+    float score = 0;
+    score_bytes(code, 1, weights_.data(), bytes_.d, base_ + coarse_, &score);
+    return score;
+  }
+
+  std::size_t scan_codes(std::size_t n, const std::uint8_t* codes, const Id* ids, float* best,
+                         Id* found, std::size_t k) const override {
+    constexpr std::size_t kAtOnce = 256;
+    std::array<float, kAtOnce> scores;
+    std::size_t updates = 0;
+    for (std::size_t begin = 0; begin < n; begin += kAtOnce) {
+      const std::size_t count = std::min(kAtOnce, n - begin);
+      score_bytes(codes + begin * code_size, count, weights_.data(), bytes_.d, base_ + coarse_,
+                  scores.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!(scores[i] > best[0])) continue;
+        const Id id = store_pairs ? (list_no << 32 | static_cast<Id>(begin + i)) : ids[begin + i];
+        faiss::minheap_replace_top(k, best, found, scores[i], id);
+        ++updates;
+      }
+    }
+    return updates;
+  }
+
+ private:
+  const faiss::ScalarQuantizer& bytes_;
+  std::vector<float> weights_;
+  float base_ = 0, coarse_ = 0;
+};
+
+/// faiss decodes bytes one by one where it was built for the oldest processors, as Debian's is.
+class ByteLists final : public faiss::IndexIVFScalarQuantizer {
+ public:
+  using IndexIVFScalarQuantizer::IndexIVFScalarQuantizer;
+
+  faiss::InvertedListScanner* get_InvertedListScanner(
+      bool pairs, const faiss::IDSelector* /*sel*/) const override {
+    return new ByteScanner(sq, pairs);  // faiss takes it
+  }
+};
 
 class FaissIndex final : public ItemIndex {
  public:
@@ -152,7 +232,7 @@ class FaissIndex final : public ItemIndex {
   // A vector lies in the list of the nearest centre; read are those with the largest products.
   faiss::IndexFlatL2 nearest_;
   faiss::IndexFlatIP centres_;
-  faiss::IndexIVFScalarQuantizer lists_;
+  ByteLists lists_;
   std::vector<Depth> depths_;  // by their items
 };
 
