@@ -1,7 +1,9 @@
 #include "rapport/retrieval/training_loop.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <system_error>
 
@@ -12,6 +14,25 @@ namespace {
 
 constexpr const char* kFile = "training.safetensors";
 constexpr const char* kLoop = "loop";
+
+/// "options/device: none instead of "cpu"": what `found` has where it is not `expected`; the first few.
+std::string differences(const Json& found, const Json& expected) {
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> told;
+  const Json patch = Json::diff(expected, found);
+  for (const Json& change : patch) {
+    if (told.size() == kMost) {
+      told.push_back("…");
+      break;
+    }
+    const std::string path = change["path"];
+    const Json::json_pointer pointer(path);
+    told.push_back(fmt::format("{}: {} instead of {}", path.substr(std::min<std::size_t>(1, path.size())),
+                               change.contains("value") ? change["value"].dump() : "none",
+                               expected.contains(pointer) ? expected[pointer].dump() : "none"));
+  }
+  return fmt::format("{}", fmt::join(told, ", "));
+}
 
 }  // namespace
 
@@ -130,8 +151,8 @@ Result<void> TrainingLoop::restore(const FitContext& context, const Json& finger
   if ((*loop)["fingerprint"] != fingerprint)
     return fail(ErrorCode::kConflict,
                 fmt::format("{} belongs to another training ({}): train with its data, options "
-                            "and seed, or without --resume",
-                            path.string(), (*loop)["fingerprint"].dump()));
+                            "and seed, or without --resume once it is deleted",
+                            path.string(), differences((*loop)["fingerprint"], fingerprint)));
   TRY_VOID(hooks_.load_state(*file));
   epoch_ = loop->value("epoch", std::int64_t{0});
   best_epoch_ = loop->value("best_epoch", std::int64_t{0});
