@@ -54,7 +54,7 @@ def commit():
 
 
 def seed_of(row, seed):
-    """What is left to chance by no row is run once, as the first."""
+    """A row that draws no lots is run once, as seed 1."""
     return seed if row.seeded else 1
 
 

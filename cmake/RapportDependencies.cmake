@@ -31,6 +31,13 @@ if(RAPPORT_TRAINING)
     message(FATAL_ERROR "libtorch is not found: apt-get install libtorch-dev, or pass -DTorch_DIR=…, or build without "
                         "training: -DRAPPORT_TRAINING=OFF")
   endif()
+  if(hints)
+    string(FIND "${torch_include}" "${hints}/" own_headers)
+    string(FIND "${torch_library}" "${hints}/" own_library)
+    if(own_headers EQUAL 0 AND NOT own_library EQUAL 0)
+      message(FATAL_ERROR "${hints} has libtorch's headers, but no lib/libtorch.so: unpack it whole, or pass another Torch_DIR")
+    endif()
+  endif()
   get_filename_component(torch_libraries "${torch_library}" DIRECTORY)
   # Those of CUDA are registered when they are loaded, which they are although nothing of ours names what is in them.
   set(loaded "${torch_library}")

@@ -142,13 +142,28 @@ TEST_F(ModelDirectory, RefusesWeightsThatAreNoNumbers) {
 
 TEST_F(ModelDirectory, TheCheckpointGoesOnceTheModelIsThere) {
   const std::filesystem::path checkpoint = folder_.path() / "model.checkpoint";
+  const std::filesystem::path training = checkpoint / "training.safetensors";
   std::filesystem::create_directory(checkpoint);
+  std::ofstream(training) << "what was learnt";
+  Fit fit = fit_of(Popularity::fit(dataset_));
+  EXPECT_TRUE(save_model(fit, dataset_, path_, checkpoint));
+  EXPECT_TRUE(std::filesystem::exists(training)) << "another model's: this one has no epochs";
+  std::filesystem::remove_all(path_);
+
+  fit.report = {{"epochs", 3}};
   std::filesystem::create_directory(path_);
   std::ofstream(path_ / "letters") << "dear";
-  EXPECT_FALSE(save_model(fit_of(Popularity::fit(dataset_)), dataset_, path_, checkpoint));
-  EXPECT_TRUE(std::filesystem::exists(checkpoint)) << "nothing else has what was learnt";
+  EXPECT_FALSE(save_model(fit, dataset_, path_, checkpoint));
+  EXPECT_TRUE(std::filesystem::exists(training)) << "nothing else has what was learnt";
   std::filesystem::remove_all(path_);
-  EXPECT_TRUE(save_model(fit_of(Popularity::fit(dataset_)), dataset_, path_, checkpoint));
+
+  std::ofstream(checkpoint / "mine") << "not ours";
+  EXPECT_TRUE(save_model(fit, dataset_, path_, checkpoint));
+  EXPECT_FALSE(std::filesystem::exists(training));
+  EXPECT_TRUE(std::filesystem::exists(checkpoint / "mine"));
+  std::filesystem::remove(checkpoint / "mine");
+  std::ofstream(training) << "what was learnt";
+  EXPECT_TRUE(save_model(fit, dataset_, path_, checkpoint));
   EXPECT_FALSE(std::filesystem::exists(checkpoint));
 }
 

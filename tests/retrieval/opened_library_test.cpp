@@ -17,6 +17,7 @@ OpenedLibrary library(const char* built) {
   return {.file = "librapport_nothing.so",
           .symbol = "rapport_nothing",
           .built = built,
+          .option = "RAPPORT_ANYTHING",
           .needs = "nothing needs something",
           .package = "some-package"};
 }
@@ -29,9 +30,9 @@ TEST(OpenedLibrary, SaysWhatIsMissing) {
     const char* built;
     const char* says;
   };
-  for (const Case& c :
-       {Case{absent.c_str(), "not beside the program"}, Case{"", "no part of this build"},
-        Case{broken.c_str(), "apt-get install some-package"}}) {
+  for (const Case& c : {Case{absent.c_str(), "not beside the program"},
+                        Case{"", "build with -DRAPPORT_ANYTHING=ON"},
+                        Case{broken.c_str(), "apt-get install some-package"}}) {
     const auto opened = open_library(library(c.built));
     ASSERT_FALSE(opened) << c.says;
     EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);

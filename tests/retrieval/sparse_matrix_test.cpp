@@ -96,6 +96,7 @@ TEST(AppendLargest, OfManyAlikeTakesNotThoseOfTheLowestNumbers) {
   double mean = 0;
   for (const std::int32_t column : matrix.indices) mean += column / 100.0;
   EXPECT_NEAR(mean, 500, 100);
+  EXPECT_EQ(std::ranges::count(matrix.indices, 0), 0) << "a tenth of them has what the first has";
 }
 
 class SparseMatrixFile : public ::testing::Test {

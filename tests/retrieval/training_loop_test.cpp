@@ -11,6 +11,7 @@ namespace rapport::retrieval {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const base::SystemClock kClock;
 
@@ -129,11 +130,15 @@ TEST(TrainingLoop, RefusesTheCheckpointOfAnotherTraining) {
                      .resume = true,
                      .stop_token = stop.get_token()};
   Scripted training;
-  ASSERT_FALSE(training.loop({}).run(context, {{"seed", 1}}));
-  const auto other = training.loop({}).run(context, {{"seed", 2}});
+  const Json trained = {{"seed", 1}, {"options", {{"dimension", 64}}}};
+  ASSERT_FALSE(training.loop({}).run(context, trained));
+  const Json asked = {{"seed", 2}, {"options", {{"dimension", 64}, {"device", "cpu"}}}};
+  const auto other = training.loop({}).run(context, asked);
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, ErrorCode::kConflict);
-  EXPECT_THAT(other.error().message, HasSubstr("\"seed\":1"));
+  EXPECT_THAT(other.error().message, HasSubstr("seed: 1 instead of 2"));
+  EXPECT_THAT(other.error().message, HasSubstr("options/device: none instead of \"cpu\""));
+  EXPECT_THAT(other.error().message, Not(HasSubstr("dimension"))) << "what is the same";
 }
 
 TEST(TrainingLoop, StopsAtALossThatIsNoNumberAndKeepsTheEpochBefore) {

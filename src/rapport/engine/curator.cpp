@@ -110,7 +110,7 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
           ServedCatalogue::create(dataset, nullptr, "the index of the catalogue is being made"));
       const auto indexed = (*loaded)->index_items(options_.train_threads, options_.index_from);
       if (!(*loaded)->is_indexed())
-        base::log_warning("a large catalogue is scored whole",
+        base::log_warning("the catalogue is scored whole, without an index",
                           {{"why", indexed ? "the model's scores are more than products"
                                            : indexed.error().message}});
     }

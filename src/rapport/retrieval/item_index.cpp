@@ -9,6 +9,7 @@ namespace {
 constexpr OpenedLibrary kLibrary{.file = "librapport_item_index.so",
                                  .symbol = "rapport_item_index_library",
                                  .built = RAPPORT_ITEM_INDEX_LIBRARY,
+                                 .option = "RAPPORT_ITEM_INDEX",
                                  .needs = "an index of a large catalogue needs faiss",
                                  .package = "libopenblas0-pthread"};
 

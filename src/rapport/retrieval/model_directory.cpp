@@ -7,6 +7,7 @@
 #include "rapport/base/digest.h"
 #include "rapport/base/files.h"
 #include "rapport/retrieval/training_curves.h"
+#include "rapport/retrieval/training_loop.h"
 
 namespace rapport::retrieval {
 namespace {
@@ -64,8 +65,8 @@ Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
               base::write_file_atomically(folder / kCurves, training_curves(fit.report["curve"])));
         return base::write_file_atomically(folder / kDescription, description.dump(2) + "\n");
       }));
-  std::error_code ignored;  // a checkpoint left behind does no harm
-  if (!checkpoint.empty()) std::filesystem::remove_all(checkpoint, ignored);
+  // Of a model without epochs it is not: another training left it.
+  if (fit.report.contains("epochs")) remove_checkpoint(checkpoint);
   return {};
 }
 

@@ -23,10 +23,12 @@ std::filesystem::path library_path(const OpenedLibrary& library) {
 Result<const void*> open_library(const OpenedLibrary& library) {
   const std::filesystem::path path = library_path(library);
   if (path.empty())
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("{}, and {} is {}", library.needs, library.file,
-                            *library.built == '\0' ? "no part of this build"
-                                                   : "not beside the program: build it too"));
+    return fail(
+        ErrorCode::kUnsupported,
+        fmt::format("{}, and {} is {}", library.needs, library.file,
+                    *library.built == '\0'
+                        ? fmt::format("no part of this build: build with -D{}=ON", library.option)
+                        : "not beside the program: build it too"));
   void* const opened = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (opened == nullptr)
     return fail(ErrorCode::kUnsupported,

@@ -13,6 +13,7 @@ struct OpenedLibrary {
   const char* file;     // librapport_training.so
   const char* symbol;   // what it offers
   const char* built;    // where the build left it; "" where it was built without
+  const char* option;   // of CMake: RAPPORT_TRAINING
   const char* needs;    // "training needs libtorch"
   const char* package;  // what brings it
 };

@@ -157,6 +157,7 @@ Result<const RetrieverKind*> find_retriever_kind(std::string_view name) {
 Result<Fit> fit_retriever(std::string_view name, const data::Dataset& dataset,
                           const Assignments& assignments, const FitContext& context) {
   TRY(const RetrieverKind* const kind, find_retriever_kind(name));
+  TRY_VOID(check_no_stopped_training(context));  // before texts are read for nothing
   return kind->fit(kind->name, dataset, assignments, context);
 }
 

@@ -19,9 +19,10 @@ std::span<const T> part(const std::vector<T>& all, std::int64_t begin, std::int6
                                 static_cast<std::size_t>(end - begin));
 }
 
-/// No two columns have the same (the finaliser of MurmurHash3, which is invertible).
+/// No two columns have the same (the finaliser of MurmurHash3, which is invertible; of 0 it would
+/// be 0).
 std::uint32_t hash(std::int32_t column) {
-  auto h = static_cast<std::uint32_t>(column);
+  auto h = static_cast<std::uint32_t>(column) ^ 0x9e3779b9u;
   h = (h ^ (h >> 16)) * 0x85ebca6bu;
   h = (h ^ (h >> 13)) * 0xc2b2ae35u;
   return h ^ (h >> 16);

@@ -1,9 +1,9 @@
 // What an item's text says of it, as a sparse vector: words and pairs of words of its title, its
 // brand, its categories, rare ones with more weight. Two items' product is how alike they read.
 //
-//   const SparseMatrix features = text_features(dataset.catalogue(), {.max_df = 3000},
-//   threads).value(); features.row_indices(item)                            // numbers of the
-//   item's tokens
+//   TRY(const SparseMatrix features,
+//       text_features(dataset.catalogue(), {.max_df = 3000}, threads));
+//   features.row_indices(item)                            // numbers of the item's tokens
 #pragma once
 
 #include <cstdint>

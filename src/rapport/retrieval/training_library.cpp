@@ -10,6 +10,7 @@ namespace {
 constexpr OpenedLibrary kLibrary{.file = "librapport_training.so",
                                  .symbol = "rapport_training_library",
                                  .built = RAPPORT_TRAINING_LIBRARY,
+                                 .option = "RAPPORT_TRAINING",
                                  .needs = "training needs libtorch",
                                  .package = "libtorch-dev"};
 

@@ -15,7 +15,20 @@ namespace {
 constexpr const char* kFile = "training.safetensors";
 constexpr const char* kLoop = "loop";
 
-/// "options/device: none instead of "cpu"": what `found` has where it is not `expected`; the first few.
+bool holds_training(const std::filesystem::path& checkpoint) {
+  std::error_code error;
+  return !checkpoint.empty() && std::filesystem::exists(checkpoint / kFile, error);
+}
+
+/// A value in a message, cut where it is long.
+std::string shown(const Json& value) {
+  constexpr std::size_t kLongest = 60;
+  const std::string text = value.dump();
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "…";
+}
+
+/// "options/device: none instead of "cpu"": what `found` has where it is not `expected`; the first
+/// few.
 std::string differences(const Json& found, const Json& expected) {
   constexpr std::size_t kMost = 3;
   std::vector<std::string> told;
@@ -27,9 +40,10 @@ std::string differences(const Json& found, const Json& expected) {
     }
     const std::string path = change["path"];
     const Json::json_pointer pointer(path);
-    told.push_back(fmt::format("{}: {} instead of {}", path.substr(std::min<std::size_t>(1, path.size())),
-                               change.contains("value") ? change["value"].dump() : "none",
-                               expected.contains(pointer) ? expected[pointer].dump() : "none"));
+    told.push_back(fmt::format("{}: {} instead of {}",
+                               path.substr(std::min<std::size_t>(1, path.size())),
+                               change.contains("value") ? shown(change["value"]) : "none",
+                               expected.contains(pointer) ? shown(expected[pointer]) : "none"));
   }
   return fmt::format("{}", fmt::join(told, ", "));
 }
@@ -52,27 +66,34 @@ void LoopOptions::add_to(Json& json) const {
 Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch) {
   if (!context.stop_token.stop_requested()) return {};
   return fail(ErrorCode::kCancelled,
-              fmt::format("stopped in epoch {}{}", epoch,
-                          context.checkpoint.empty() ? "" : ": go on with --resume"));
+              fmt::format("stopped in epoch {}{}", epoch, how_to_go_on(context)));
+}
+
+Result<void> check_no_stopped_training(const FitContext& context) {
+  if (context.resume || !holds_training(context.checkpoint)) return {};
+  return fail(ErrorCode::kConflict,
+              fmt::format("{} holds a training that was stopped: go on with --resume, or delete "
+                          "it to begin anew",
+                          context.checkpoint.string()));
+}
+
+std::string how_to_go_on(const FitContext& context) {
+  return holds_training(context.checkpoint) ? ": go on with --resume" : "";
+}
+
+void remove_checkpoint(const std::filesystem::path& checkpoint) {
+  std::error_code ignored;  // one that is left behind does no harm
+  if (!holds_training(checkpoint)) return;
+  std::filesystem::remove(checkpoint / kFile, ignored);
+  std::filesystem::remove(checkpoint, ignored);  // unless something else is in it
 }
 
 TrainingLoop::TrainingLoop(LoopOptions options, LoopHooks hooks)
     : options_(options), hooks_(std::move(hooks)) {}
 
 Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprint) {
-  if (!context.checkpoint.empty()) {
-    TRY_VOID(base::ensure_directory(context.checkpoint));
-    std::error_code error;
-    if (context.resume) {
-      TRY_VOID(restore(context, fingerprint));
-    } else if (std::filesystem::exists(context.checkpoint / kFile, error)) {
-      return fail(
-          ErrorCode::kConflict,
-          fmt::format("{} holds a training that was stopped: go on with --resume, or delete "
-                      "it to begin anew",
-                      context.checkpoint.string()));
-    }
-  }
+  TRY_VOID(check_no_stopped_training(context));
+  if (context.resume && !context.checkpoint.empty()) TRY_VOID(restore(context, fingerprint));
   while (epoch_ < options_.epochs &&
          (best_epoch_ == 0 || epoch_ - best_epoch_ < options_.patience)) {
     const std::int64_t epoch = epoch_ + 1;
@@ -116,8 +137,7 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
     }
     if (context.stop_token.stop_requested())
       return fail(ErrorCode::kCancelled,
-                  fmt::format("stopped after epoch {}{}", epoch,
-                              context.checkpoint.empty() ? "" : ": go on with --resume"));
+                  fmt::format("stopped after epoch {}{}", epoch, how_to_go_on(context)));
   }
   return Json{{"epochs", epoch_},
               {"best_epoch", best_epoch_},
@@ -127,6 +147,7 @@ Result<Json> TrainingLoop::run(const FitContext& context, const Json& fingerprin
 }
 
 Result<void> TrainingLoop::save(const FitContext& context, const Json& fingerprint) {
+  TRY_VOID(base::ensure_directory(context.checkpoint));
   base::SafetensorsWriter writer;
   hooks_.save_state(writer);
   const std::string loop = Json{{"fingerprint", fingerprint}, {"epoch", epoch_},

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -41,6 +42,15 @@ struct LoopHooks {
 
 /// Errors: kCancelled once a stop was asked for: what an epoch of many steps looks at after each.
 Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch);
+
+/// Errors: kConflict when `context.checkpoint` holds a training that was stopped, which one without
+/// `resume` would write over.
+Result<void> check_no_stopped_training(const FitContext& context);
+/// What a message of a stop ends with: ": go on with --resume" where there is something to go on
+/// from.
+std::string how_to_go_on(const FitContext& context);
+/// Of a training that is done; what else is in the folder stays.
+void remove_checkpoint(const std::filesystem::path& checkpoint);
 
 class TrainingLoop {
  public:

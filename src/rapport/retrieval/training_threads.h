@@ -30,7 +30,6 @@ class TrainingThreads {
   explicit TrainingThreads(std::int64_t threads);
 
   std::size_t count() const { return count_; }
-  base::ThreadPool& pool() { return pool_; }
 
   /// work(begin, end) for each `chunk` in a row of [0, size), the last one shorter, in any order.
   /// Returns when all are done. An exception of `work` is thrown here; what has not begun by then

@@ -121,14 +121,21 @@ Result<Fit> train_weights(const data::Dataset& dataset, const WeightTask& task,
 
 Result<Fit> within_memory(std::string_view kind, const data::Dataset& dataset,
                           std::string_view remedy, const std::function<Result<Fit>()>& fit) {
-  try {
-    return fit();
-  } catch (const std::bad_alloc&) {
+  const auto no_memory = [&] {
     return fail(ErrorCode::kInternal,
                 fmt::format("{} does not fit into memory: {} users and {} items: {}", kind,
                             dataset.users(), dataset.items(), remedy));
-  } catch (const std::exception& error) {  // libtorch's
-    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", error.what()));
+  };
+  try {
+    return fit();
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  } catch (const std::exception& error) {  // libtorch's: a line, then its calls
+    const std::string_view what = error.what();
+    const std::string_view line = what.substr(0, what.find('\n'));
+    if (line.find("out of memory") != line.npos || line.find("allocate memory") != line.npos)
+      return no_memory();
+    return fail(ErrorCode::kInternal, fmt::format("training failed: {}", line));
   }
 }
 

@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <thread>
 
+#include "rapport/base/in_parallel.h"
 #include "rapport/retrieval/item_index.h"
 #include "rapport/retrieval/vectorised.h"
 
@@ -239,8 +239,7 @@ class FaissIndex final : public ItemIndex {
 Result<std::unique_ptr<ItemIndex>> create(const ItemVectors& vectors,
                                           std::span<const float> queries,
                                           const ItemIndexOptions& options) {
-  const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
-  omp_set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : cores));
+  omp_set_num_threads(static_cast<int>(base::thread_count(options.threads)));
   try {
     return std::make_unique<FaissIndex>(vectors, queries, options);
   } catch (const std::exception& error) {  // faiss's, or no memory

@@ -21,8 +21,8 @@ struct Solving {
 
 /// a [n × n] (the lower half is read, the whole is spoilt), c [n × columns]: becomes X. Needs no
 /// memory beside but a few tiles a thread and n × 512 floats. The same for any number of threads.
-/// Errors: kInvalidArgument when `a` is
-/// not positive definite in f32; those of `step`. Throws what libtorch does.
+/// Errors: kInvalidArgument when `a` is not positive definite in f32; those of `step`. Throws what
+/// libtorch does.
 Result<void> solve_positive_definite(std::span<float> a, std::span<float> c, std::int64_t n,
                                      TrainingThreads& threads, const Solving& solving);
 

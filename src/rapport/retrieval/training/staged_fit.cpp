@@ -33,7 +33,7 @@ Result<void> StagedFit::begin(std::string_view stage) {
 
 Result<void> StagedFit::step(double done) {
   if (context_.stop_token.stop_requested())
-    return fail(ErrorCode::kCancelled, fmt::format("stopped: {}", name_));
+    return fail(ErrorCode::kCancelled, fmt::format("stopped: {}{}", name_, how_to_go_on(context_)));
   // The last word on a stage is `end`'s, with its seconds.
   if (done > 0 && done < 1) report(done);
   return {};
