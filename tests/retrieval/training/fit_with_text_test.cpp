@@ -172,6 +172,16 @@ TEST(FitWithText, RecommendsWhatNobodyTookForItsWords) {
   }
 }
 
+TEST(FitWithText, IsRefusedOnAGpuWhichDoesNotReadIt) {
+  for (const char* const kind : {"gru4rec", "sasrec"}) {
+    const auto fit =
+        fit_retriever(kind, topics(), {{"text", "true"}, {"device", "cuda"}}, {.clock = kClock});
+    ASSERT_FALSE(fit) << kind;
+    EXPECT_EQ(fit.error().code, ErrorCode::kInvalidArgument) << kind;
+    EXPECT_EQ(fit.error().param, "device") << kind;
+  }
+}
+
 TEST(FitWithText, GivesTheSameWeightsWhateverTheThreadsAndWhenResumed) {
   const data::Dataset dataset = topics();
   const Assignments options = small("4", "true");
