@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "sequence_model_testing.h"
@@ -54,6 +55,13 @@ std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float
       features.push_back(sum);
     }
   }
+  for (std::int64_t i = 0; i < shape.user_width(); ++i) {
+    const std::int64_t known = std::min(size, shape.history);
+    double sum = 0;
+    for (std::int64_t at = size - known; at < size; ++at)
+      sum += weight(layout.item_embedding, history[static_cast<std::size_t>(at)] * d + i);
+    features.push_back(sum / std::sqrt(static_cast<double>(known)));
+  }
   std::vector<float> scores;
   for (std::int64_t item = 0; item < shape.items; ++item) {
     double score = 0;
@@ -78,12 +86,15 @@ TEST(Caser, ScoresAsTheEquationsSay) {
         .heights = 3,
         .horizontal = 16,
         .vertical = 5},
-        CaserShape{.items = 5,
-        .dimension = 3,
-        .window = 1,
-        .heights = 1,
-        .horizontal = 1,
-        .vertical = 1}}) {
+        CaserShape{
+            .items = 5, .dimension = 3, .window = 1, .heights = 1, .horizontal = 1, .vertical = 1},
+        CaserShape{.items = 20,
+        .dimension = 6,
+        .window = 4,
+        .heights = 2,
+        .horizontal = 3,
+        .vertical = 2,
+        .history = 9}}) {
     const std::vector<float> weights = random_weights(caser_weights(shape), 1, 0.4f);
     const Caser model(shape, weights);
     for (const auto& history : random_histories(12, 14, shape.items, /*seed=*/2)) {
@@ -107,6 +118,14 @@ TEST(Caser, ReadsOnlyTheWindow) {
   EXPECT_EQ(scores({1, 2, 3, 4, 5}), scores({3, 4, 5}));
   EXPECT_NE(scores({3, 4, 5}), scores({4, 5}));
   EXPECT_NE(scores({3, 4, 5}), scores({4, 3, 5}));
+}
+
+TEST(Caser, ReadsAsMuchAsStandsForTheUser) {
+  const CaserShape shape{.items = 9, .dimension = 8, .window = 2, .heights = 2, .history = 4};
+  const Caser model(shape, random_weights(caser_weights(shape), 3, 0.4f));
+  const auto scores = [&](const std::vector<data::ItemIndex>& h) { return scores_of(model, h); };
+  EXPECT_EQ(scores({1, 2, 3, 4, 5}), scores({2, 3, 4, 5}));
+  EXPECT_NE(scores({2, 3, 4, 5}), scores({3, 4, 5}));
 }
 
 TEST(Caser, IsReadBackFromAFileAndRefusedWhenATensorIsWrong) {
@@ -168,13 +187,14 @@ TEST(CaserShape, NamesTheSizeThatIsOutOfRange) {
                               {{.items = 1, .window = 513}, "window"},
                               {{.items = 1, .window = 3, .heights = 4}, "heights"},
                               {{.items = 1, .horizontal = 0}, "horizontal"},
-                              {{.items = 1, .vertical = 0}, "vertical"}});
+                              {{.items = 1, .vertical = 0}, "vertical"},
+                              {{.items = 1, .history = -1}, "history"}});
 }
 
 TEST(CaserShape, IsReadBackAndRefusedWhenAPartIsWrong) {
   const CaserShape shape{.items = 5, .dimension = 4, .window = 6, .heights = 2};
   expect_read_back_and_refused_when_wrong(
-      shape, {"items", "dimension", "window", "heights", "horizontal", "vertical"});
+      shape, {"items", "dimension", "window", "heights", "horizontal", "vertical", "history"});
 }
 
 }  // namespace

@@ -4,19 +4,21 @@
 
 #include <array>
 
+#include "rapport/retrieval/history_sum.h"
 #include "rapport/retrieval/linear.h"
 #include "rapport/retrieval/sizes.h"
 
 namespace rapport::retrieval {
 namespace {
 
-std::array<Size, 6> sizes_of(CaserShape& shape) {
+std::array<Size, 7> sizes_of(CaserShape& shape) {
   return {{{"items", &shape.items, 1, std::int64_t{1} << 30},
            {"dimension", &shape.dimension, 1, 4096},
            {"window", &shape.window, 1, 512},
            {"heights", &shape.heights, 1, shape.window},
            {"horizontal", &shape.horizontal, 1, 1024},
-           {"vertical", &shape.vertical, 1, 1024}}};
+           {"vertical", &shape.vertical, 1, 1024},
+           {"history", &shape.history, 0, 8192}}};
 }
 
 }  // namespace
@@ -48,8 +50,7 @@ CaserWeights caser_weights(const CaserShape& shape) {
                                              {d, (shape.heights - j) * shape.horizontal}));
   weights.horizontal_bias = weights.add("horizontal.bias", {shape.heights * shape.horizontal});
   weights.vertical = weights.add("vertical.weight", {shape.vertical, shape.window});
-  weights.output_weight =
-      weights.add("output.weight", {shape.heights * shape.horizontal + shape.vertical * d, d});
+  weights.output_weight = weights.add("output.weight", {shape.features(), d});
   weights.output_bias = weights.add("output.bias", {d});
   return weights;
 }
@@ -60,6 +61,7 @@ CaserLayer caser_layer(const CaserShape& shape, const CaserWeights& layout, cons
                    .heights = shape.heights,
                    .filters = shape.horizontal,
                    .vertical_filters = shape.vertical,
+                   .others = shape.user_width(),
                    .horizontal = {},
                    .horizontal_bias = weights + layout.horizontal_bias,
                    .vertical = weights + layout.vertical};
@@ -71,7 +73,7 @@ Caser::Caser(const CaserShape& shape, std::vector<float> weights)
     : Caser(shape, caser_weights(shape), std::move(weights)) {}
 
 Caser::Caser(const CaserShape& shape, CaserWeights layout, std::vector<float> weights)
-    : SequenceModel(shape.items, shape.dimension, shape.window, layout, layout.item_embedding,
+    : SequenceModel(shape.items, shape.dimension, shape.max_length(), layout, layout.item_embedding,
                     std::move(weights)),
       shape_(shape),
       layout_(std::move(layout)) {}
@@ -94,6 +96,9 @@ void Caser::do_encode(const PackedSequences& batch, std::span<float> hidden) con
   gather_items(windows, at(layout_.item_embedding), d, x.data());
   CaserTrace trace;
   caser_forward(layer, windows, x.data(), features.data(), trace);
+  if (layer.others > 0)
+    whole_history_sum(batch, at(layout_.item_embedding), d, features.data() + layer.own_width(),
+                      layer.width());
   linear_forward({.rows = windows.count(), .in = layer.width(), .out = d}, features.data(),
                  at(layout_.output_weight), at(layout_.output_bias), hidden.data());
 }

@@ -6,8 +6,8 @@
 //
 // Source: Tang & Wang 2018, but for three things: items enter by the embedding that scores them
 // too, as in the other models of sequences here; the layer before those products therefore has no
-// ReLU; and users have no vectors of their own (docs/models.md says why). Histories shorter than
-// the window are padded with zeros in front.
+// ReLU; and a user's vector is not learnt but made of the history (docs/models.md says why).
+// Histories shorter than the window are padded with zeros in front.
 // This file is the model itself; training: training/train_caser.h.
 #pragma once
 
@@ -27,7 +27,17 @@ struct CaserShape {
   std::int64_t heights = 5;      // horizontal filters see 1 … so many items at once
   std::int64_t horizontal = 16;  // filters of each height
   std::int64_t vertical = 4;     // filters
+  /// Newest items whose sum stands for the user's vector (history_sum.h); 0: none does.
+  std::int64_t history = 0;
 
+  /// Of the user's vector; 0: there is none.
+  std::int64_t user_width() const { return history > 0 ? dimension : 0; }
+  /// What the filters find, then the user's vector.
+  std::int64_t features() const {
+    return heights * horizontal + vertical * dimension + user_width();
+  }
+  /// Newest items that are read.
+  std::int64_t max_length() const { return history > 0 ? history : window; }
   /// Errors: kInvalidArgument naming the size that is out of range.
   Result<void> check() const;
   Json to_json() const;

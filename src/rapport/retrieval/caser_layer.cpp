@@ -12,11 +12,11 @@ namespace {
 Windows padded(const PackedSequences& batch, std::int64_t length, bool newest_only) {
   Windows windows;
   for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
-    const std::int64_t size = batch.offsets[s + 1] - batch.offsets[s];
-    const std::int64_t padding =
-        newest_only ? std::max<std::int64_t>(0, length - size) : length - 1;
+    const std::int64_t all = batch.offsets[s + 1] - batch.offsets[s];
+    const std::int64_t size = newest_only ? std::min(all, length) : all;
+    const std::int64_t padding = newest_only ? length - size : length - 1;
     const std::int64_t first = windows.rows(), end = first + padding + size;
-    const auto items = batch.items.begin() + batch.offsets[s];
+    const auto items = batch.items.begin() + batch.offsets[s + 1] - size;
     windows.items.insert(windows.items.end(), static_cast<std::size_t>(padding), -1);
     windows.items.insert(windows.items.end(), items, items + size);
     if (newest_only) {

@@ -28,7 +28,7 @@ struct Windows {
 };
 /// One for each position, of which it is the newest item.
 Windows every_window(const PackedSequences& batch, std::int64_t length);
-/// One for each sequence; all padding where it is empty.
+/// One for each sequence, of its newest items; all padding where it is empty.
 Windows newest_windows(const PackedSequences& batch, std::int64_t length);
 /// x [rows × width]: each row's item vector, zeros for padding.
 void gather_items(const Windows& windows, const float* embedding, std::int64_t width, float* x);
@@ -41,6 +41,7 @@ struct CaserLayer {
   std::int64_t heights = 0;  // of horizontal filters: 1 … heights, at most L
   std::int64_t filters = 0;  // horizontal ones of each height
   std::int64_t vertical_filters = 0;
+  std::int64_t others = 0;                 // features behind its own, which it leaves alone
   std::vector<const float*> horizontal;    // [heights]
   const float* horizontal_bias = nullptr;  // [heights × filters]
   const float* vertical = nullptr;         // [vertical_filters × window]
@@ -48,7 +49,8 @@ struct CaserLayer {
   std::int64_t columns() const { return heights * filters; }
   /// Features of a window: what the horizontal filters found, then the vertical ones' sums. These
   /// need no bias, as the layer after them has one.
-  std::int64_t width() const { return columns() + vertical_filters * dimension; }
+  std::int64_t width() const { return own_width() + others; }
+  std::int64_t own_width() const { return columns() + vertical_filters * dimension; }
 };
 
 /// What forward leaves for backward, which overwrites it.
@@ -57,7 +59,7 @@ struct CaserTrace {
   std::vector<std::int32_t> largest;  // [windows × columns], the place in the window
 };
 
-/// features [windows × width], written.
+/// features [windows × width], of which its own are written.
 void caser_forward(const CaserLayer& layer, const Windows& windows, const float* x, float* features,
                    CaserTrace& trace);
 

@@ -9,7 +9,9 @@ void CaserOptions::describe(base::OptionSet& set) {
   set.add("heights", heights, "horizontal filters see 1 to so many items at once; 0: the recipe's",
           0, 512);
   set.add("horizontal", horizontal, "horizontal filters of each height", 1, 1024);
-  set.add("vertical", vertical, "vertical filters", 1, 1024);
+  set.add("vertical", vertical, "vertical filters; 0: the recipe's", 0, 1024);
+  set.add("user", user,
+          "true: the whole history stands for the user's vector; false: there is none");
   set.add("max_length", max_length, "newest items of a history that are learnt; 0: the recipe's", 0,
           8192);
   set.add("dropout", dropout, "share of features dropped; negative: the recipe's", -1, 0.99);
@@ -26,7 +28,8 @@ Result<CaserOptions> CaserOptions::resolved(const data::Dataset& dataset) const 
   if (options.window == 0) options.window = dense ? 10 : 5;
   if (options.heights == 0) options.heights = std::min<std::int64_t>(options.window, 5);
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
-  if (options.dropout < 0) options.dropout = dense ? 0.3 : 0.4;
+  if (options.vertical == 0) options.vertical = dense ? 8 : 4;
+  if (options.dropout < 0) options.dropout = dense ? 0.5 : 0.4;
   if (options.initial_deviation < 0) options.initial_deviation = dense ? 0.1 : 0;
   TRY(options.loss, loss.resolved());
   TrainingOptions& t = options.training;
@@ -45,7 +48,8 @@ CaserShape CaserOptions::shape(std::int64_t items) const {
           .window = window,
           .heights = heights,
           .horizontal = horizontal,
-          .vertical = vertical};
+          .vertical = vertical,
+          .history = user ? max_length : 0};
 }
 
 Json CaserOptions::to_json() const {
@@ -55,6 +59,7 @@ Json CaserOptions::to_json() const {
                {"heights", heights},
                {"horizontal", horizontal},
                {"vertical", vertical},
+               {"user", user},
                {"max_length", max_length},
                {"dropout", dropout},
                {"initial_deviation", initial_deviation}};

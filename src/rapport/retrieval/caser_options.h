@@ -22,11 +22,13 @@ struct CaserOptions {
   std::int64_t window = 0;       // 10 dense, 5 sparse
   std::int64_t heights = 0;      // at most 5, and no more than the window
   std::int64_t horizontal = 16;  // filters of each height
-  std::int64_t vertical = 4;     // filters
-  /// Newest items of a training history that are predicted: 200 dense, 50 sparse. Serving reads no
-  /// more than the window.
+  std::int64_t vertical = 0;     // filters: 8 dense, 4 sparse
+  /// Whether the whole history, as far as max_length, stands for the user's vector.
+  bool user = true;
+  /// Newest items of a history that are predicted in training, and in the user's vector: 200 dense,
+  /// 50 sparse.
   std::int64_t max_length = 0;
-  double dropout = -1;  // of the filters' features: 0.3 dense, 0.4 sparse
+  double dropout = -1;  // of features: 0.5 dense, 0.4 sparse
   /// Of the item vectors at the start, standard deviation: 0.1 dense; 0, which is Xavier's, sparse.
   double initial_deviation = -1;
   NextItemLossOptions loss;

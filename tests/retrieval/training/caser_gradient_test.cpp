@@ -16,7 +16,7 @@ ItemPanels panels_of(const CaserShape& shape, const std::vector<float>& weights)
 }
 
 TEST(CaserGradient, OfManySequencesIsTheSumOfEachAlone) {
-  const CaserShape shape{.items = 40, .dimension = 12, .window = 5, .heights = 3};
+  const CaserShape shape{.items = 40, .dimension = 12, .window = 5, .heights = 3, .history = 20};
   const std::vector<float> weights = random_weights(caser_weights(shape), 2);
   const auto sequences = random_sequences(30, shape.items, 20);
   const ItemPanels panels = panels_of(shape, weights);
@@ -34,7 +34,7 @@ TEST(CaserGradient, OfManySequencesIsTheSumOfEachAlone) {
 /// Another target at the last position changes the loss by the difference of the scores that
 /// inference gives the two: what is trained is what is served.
 TEST(CaserGradient, PredictsWhatInferenceScores) {
-  const CaserShape shape{.items = 30, .dimension = 12, .window = 6, .heights = 4};
+  const CaserShape shape{.items = 30, .dimension = 12, .window = 6, .heights = 4, .history = 9};
   const std::vector<float> weights = random_weights(caser_weights(shape), 3);
   for (const std::vector<data::ItemIndex>& history :
        std::vector<std::vector<data::ItemIndex>>{{3, 8, 1, 29, 0, 8, 14}, {5, 2, 0}}) {
@@ -57,7 +57,7 @@ TEST(CaserGradient, PredictsWhatInferenceScores) {
 /// With dropout and sampled negatives there is no closed form, but the gradient must be that of the
 /// very loss computed.
 TEST(CaserGradient, IsTheSlopeOfTheLossWithDropoutAndNegativesToo) {
-  const CaserShape shape{.items = 50, .dimension = 12, .window = 5, .heights = 5};
+  const CaserShape shape{.items = 50, .dimension = 12, .window = 5, .heights = 5, .history = 15};
   const std::vector<float> weights = random_weights(caser_weights(shape), 4);
   const TrainingBatch batch = batch_of(random_sequences(20, shape.items, 15), 15);
   const std::optional<ItemSampler> sampler(std::in_place, std::vector<std::int64_t>(50, 1), 0.0);

@@ -122,7 +122,8 @@ std::vector<Model> models() {
              .window = 7,
              .heights = 3,
              .horizontal = 16,
-             .vertical = 4},
+             .vertical = 4,
+             .history = 100},
             12)};
 }
 

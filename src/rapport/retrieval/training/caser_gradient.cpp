@@ -1,6 +1,7 @@
 #include "rapport/retrieval/training/caser_gradient.h"
 
 #include "rapport/base/random.h"
+#include "rapport/retrieval/history_sum.h"
 #include "rapport/retrieval/kernels.h"
 #include "rapport/retrieval/linear.h"
 
@@ -40,6 +41,9 @@ double CaserGradient::add(const TrainingBatch& batch, std::span<const float> wei
   float* const items_gradient = gradients.data() + layout_.item_embedding;
   gather_items(windows, items, d, x_.data());
   caser_forward(layer, windows, x_.data(), features_.data(), trace_);
+  if (layer.others > 0)
+    every_history_sum(batch.sequences, items, d, features_.data() + layer.own_width(),
+                      layer.width());
   drop(features_);
   const LinearShape output{.rows = windows.count(), .in = layer.width(), .out = d};
   linear_forward(output, features_.data(), weights.data() + layout_.output_weight,
@@ -64,6 +68,9 @@ double CaserGradient::add(const TrainingBatch& batch, std::span<const float> wei
                         .horizontal_bias = gradients.data() + layout_.horizontal_bias,
                         .vertical = gradients.data() + layout_.vertical,
                         .x = x_gradient_.data()};
+  if (layer.others > 0)
+    every_history_sum_backward(batch.sequences, features_gradient_.data() + layer.own_width(), d,
+                               layer.width(), items_gradient);
   for (const std::int64_t offset : layout_.horizontal)
     places.horizontal.push_back(gradients.data() + offset);
   caser_backward(layer, windows, x_.data(), features_.data(), features_gradient_.data(), trace_,

@@ -47,10 +47,9 @@ Tensor caser_states(const CaserShape& shape, const CaserWeights& layout, const L
                     const PaddedBatch& batch, const RandomDropout& dropped) {
   const std::int64_t d = shape.dimension, n = batch.items.size(0), length = batch.items.size(1);
   // [sequences × d × time], with so many zeros in front that each position ends a window.
-  const Tensor x = torch::constant_pad_nd(
-      torch::embedding(leaves.leaf(layout.item_embedding, {shape.items, d}), batch.items)
-          .transpose(1, 2),
-      {shape.window - 1, 0}, 0);
+  const Tensor items =
+      torch::embedding(leaves.leaf(layout.item_embedding, {shape.items, d}), batch.items);
+  const Tensor x = torch::constant_pad_nd(items.transpose(1, 2), {shape.window - 1, 0}, 0);
   std::vector<Tensor> features;  // [sequences × length × …]
   for (std::int64_t height = 1; height <= shape.heights; ++height) {
     const Tensor bias =
@@ -64,6 +63,10 @@ Tensor caser_states(const CaserShape& shape, const CaserWeights& layout, const L
   features.push_back(torch::matmul(x.unfold(2, shape.window, 1), vertical.t())
                          .permute({0, 2, 3, 1})
                          .reshape({n, length, shape.vertical * d}));
+  if (shape.history > 0) {
+    const Tensor counts = torch::arange(1, length + 1, items.options()).view({1, length, 1});
+    features.push_back(items.cumsum(1) * counts.rsqrt());
+  }
   const Tensor found = dropped(torch::cat(features, 2));
   return torch::matmul(found, leaves.leaf(layout.output_weight, {found.size(2), d})) +
          leaves.leaf(layout.output_bias, {d});
