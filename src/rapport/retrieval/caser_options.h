@@ -12,8 +12,9 @@ namespace rapport::retrieval {
 
 /// Zero or a negative number stands for what `resolved` takes from the recipe. Source: Tang & Wang
 /// 2018 and their code (filters); the public runs of Xu et al. 2024 (dimension,
-/// sparse window and dropout). For dense, window and initial_deviation were chosen on the
-/// validation of a quarter of MovieLens-1M's users, few epochs each; the rest has not been.
+/// sparse window and dropout). Chosen on the validation of MovieLens-1M, hence dense: user, dropout
+/// and vertical with all users, window and initial_deviation with a quarter of them, few epochs
+/// each. The rest has not been, nor whether sparse ones gain by `user`.
 struct CaserOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.
