@@ -10,8 +10,7 @@
 namespace rapport::retrieval {
 
 /// Zero or a negative number stands for what `resolved` takes from the recipe. The dense
-/// share of masked items is the source's; the sparse options have not been chosen on validation
-/// yet.
+/// share of masked items is the source's; nothing was chosen on validation.
 struct Bert4recOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.

@@ -47,10 +47,10 @@ struct CaserLayer {
   const float* vertical = nullptr;         // [vertical_filters × window]
 
   std::int64_t columns() const { return heights * filters; }
-  /// Features of a window: what the horizontal filters found, then the vertical ones' sums. These
-  /// need no bias, as the layer after them has one.
-  std::int64_t width() const { return own_width() + others; }
+  /// Features of a window: what the horizontal filters found, then the vertical ones' sums, which
+  /// need no bias, as the layer after them has one. Behind them `width` has room for others.
   std::int64_t own_width() const { return columns() + vertical_filters * dimension; }
+  std::int64_t width() const { return own_width() + others; }
 };
 
 /// What forward leaves for backward, which overwrites it.
