@@ -14,6 +14,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+# Not by its CMake package: Debian's demands a program that Debian leaves out.
+pkg_check_modules(xgboost REQUIRED IMPORTED_TARGET xgboost)
 
 # libtorch, for training only: Debian's, or your own through -DTorch_DIR=DIR/share/cmake/Torch or CMAKE_PREFIX_PATH=DIR. Not
 # through its CMake package: that of a libtorch with CUDA demands a CUDA compiler, and nothing here is compiled for a GPU.

@@ -21,16 +21,41 @@ function(rapport_module name)
   target_precompile_headers(rapport_${name} REUSE_FROM rapport_pch)
 endfunction()
 
-# rapport_opens_libraries(TARGET): a program that may open librapport_training.so and librapport_item_index.so, which find in
-# it what they use of our folders: all of their symbols are in the program then, and visible.
+# rapport_embed_files(MODULE HEADER NAMESPACE kName=path...): files beside the calling CMakeLists.txt become constants of the
+# module, which HEADER declares in NAMESPACE.
+function(rapport_embed_files module header namespace)
+  cmake_path(GET header STEM stem)
+  set(output "${CMAKE_CURRENT_BINARY_DIR}/${stem}.cpp")
+  list(TRANSFORM ARGN REPLACE "^[^=]+=" "${CMAKE_CURRENT_SOURCE_DIR}/" OUTPUT_VARIABLE files)
+  add_custom_command(
+    OUTPUT "${output}"
+    COMMAND ${CMAKE_COMMAND} "-DOUTPUT=${output}" "-DHEADER=rapport/${module}/${header}" "-DNAMESPACE=${namespace}"
+            "-DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}" "-DFILES=${ARGN}" -P "${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake"
+    DEPENDS ${files} "${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake"
+    COMMENT "Embedding files of ${module}" VERBATIM)
+  target_sources(rapport_${module} PRIVATE "${output}")
+endfunction()
+
+# rapport_opens_libraries(TARGET folders...): a program that may open the libraries of those folders, retrieval or tuning,
+# which find in it what they use of our folders: all of their symbols are in the program then, and visible.
 function(rapport_opens_libraries target)
   set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)
+  set(modules base)
+  set(libraries)
+  if("retrieval" IN_LIST ARGN)
+    list(APPEND modules data evaluation retrieval)
+    list(APPEND libraries rapport_training rapport_item_index)
+  endif()
+  if("tuning" IN_LIST ARGN)
+    list(APPEND modules language tuning)
+    list(APPEND libraries rapport_tuning_training)
+  endif()
   set(archives)
-  foreach(module base data evaluation retrieval)
+  foreach(module IN LISTS modules)
     list(APPEND archives $<TARGET_FILE:rapport_${module}>)
   endforeach()
   target_link_options(${target} PRIVATE -Wl,--whole-archive ${archives} -Wl,--no-whole-archive)
-  foreach(library rapport_training rapport_item_index)
+  foreach(library IN LISTS libraries)
     if(TARGET ${library})
       add_dependencies(${target} ${library})
     endif()
@@ -109,9 +134,17 @@ function(rapport_link_included target source)
       target_link_libraries(${target} PRIVATE rapport_testing)
     endif()
   endforeach()
+  set(opens)
   file(STRINGS "${source}" trains REGEX "#include \"rapport/retrieval/registry.h\"")
+  file(STRINGS "${source}" tunes REGEX "#include \"rapport/tuning/lora_training.h\"")
   if(trains)
-    rapport_opens_libraries(${target})
+    list(APPEND opens retrieval)
+  endif()
+  if(tunes)
+    list(APPEND opens tuning)
+  endif()
+  if(opens)
+    rapport_opens_libraries(${target} ${opens})
   endif()
   file(STRINGS "${source}" llama REGEX "#include <llama\\.h>")
   if(llama)

@@ -23,8 +23,8 @@ class ChatTemplateTest : public ::testing::Test {
     ASSERT_TRUE(start_llama_runtime());
     llama_model_params params = llama_model_default_params();
     params.vocab_only = true;
-    model_ = llama_model_load_from_file(smollm2_path().c_str(), params);
-    ASSERT_NE(model_, nullptr) << smollm2_path();
+    model_ = llama_model_load_from_file(testing::smollm2_path().c_str(), params);
+    ASSERT_NE(model_, nullptr) << testing::smollm2_path();
     auto created = ChatTemplate::create(*model_);
     ASSERT_TRUE(created);
     chat_ = created->release();
@@ -78,7 +78,7 @@ TEST_F(ChatTemplateTest, RendersForSeveralThreadsAtOnce) {
       });
     }
   }
-  EXPECT_THAT(texts, testing::Each(alone->text));
+  EXPECT_THAT(texts, ::testing::Each(alone->text));
 }
 
 TEST_F(ChatTemplateTest, SmolLM2PutsItsOwnSystemMessageWhereThereIsNone) {

@@ -104,6 +104,12 @@ TEST(ScoreChoices, RefusesWhatCannotBeScored) {
       {{.messages = kQuestion, .prompt = {}, .choices = {"A"}, .stop_token = stopped.get_token()},
        "",
        ErrorCode::kCancelled},
+      {{.messages = kQuestion,
+        .prompt = {},
+        .choices = {"of several tokens"},
+        .stop_token = stopped.get_token()},
+       "",
+       ErrorCode::kCancelled},
   };
   for (const RefusalCase& c : cases) {
     const auto scores = shared_model().score_choices(c.request);
@@ -111,6 +117,27 @@ TEST(ScoreChoices, RefusesWhatCannotBeScored) {
     EXPECT_EQ(scores.error().code, c.code) << scores.error().message;
     EXPECT_EQ(scores.error().param, c.param) << scores.error().message;
   }
+}
+
+TEST(ScoreChoices, EndWithTheModelWhetherTheyWaitOrRun) {
+  EmbeddedOptions options = small_options();
+  options.parallel = 1;
+  auto model = EmbeddedModel::load(options).value();
+  ChoiceRequest request{.messages = kQuestion, .prompt = {}, .choices = {}, .stop_token = {}};
+  for (int i = 0; i < 60; ++i)
+    request.choices.push_back("an answer that is number " + std::to_string(i));
+  std::vector<std::future<Result<ChoiceScores>>> waiting;
+  for (int i = 0; i < 3; ++i)
+    waiting.push_back(
+        std::async(std::launch::async, [&] { return model->score_choices(request); }));
+  const auto first = waiting[0].wait_for(std::chrono::milliseconds(1));
+  model->shutdown();
+  for (auto& each : waiting) {
+    const auto scores = each.get();  // none waits for ever
+    EXPECT_TRUE(scores || scores.error().code == ErrorCode::kUnavailable);
+  }
+  EXPECT_EQ(first, std::future_status::timeout) << "there was nothing to end";
+  EXPECT_EQ(model->score_choices(request).error().code, ErrorCode::kUnavailable);
 }
 
 }  // namespace

@@ -280,7 +280,7 @@ TEST(EmbeddedModel, LoadsNothingThatIsNoChatModel) {
   EmbeddedOptions options = small_options();
   options.path = "/nowhere/model.gguf";
   EXPECT_EQ(EmbeddedModel::load(options).error().code, ErrorCode::kNotFound);
-  options.path = test_model_path("all-minilm-l6-v2-f32.gguf");
+  options.path = testing::model_file("all-minilm-l6-v2-f32.gguf");
   EXPECT_EQ(EmbeddedModel::load(options).error().code, ErrorCode::kUnsupported);
   options = small_options();
   options.chat_template = "/nowhere/template.jinja";

@@ -21,7 +21,7 @@ constexpr const char* kGemmaTemplate =
 class SecondModel : public ::testing::Test {
  protected:
   void SetUp() override {
-    options.path = test_model_path("slow/gemma-3-270m-q4_k_m.gguf");
+    options.path = testing::model_file("slow/gemma-3-270m-q4_k_m.gguf");
     if (!std::filesystem::exists(options.path)) GTEST_SKIP() << options.path << " is not there";
     options.chat_template = folder.file("gemma.jinja");
     ASSERT_TRUE(base::write_file_atomically(options.chat_template, kGemmaTemplate));

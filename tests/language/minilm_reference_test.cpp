@@ -3,26 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <numeric>
 
 #include "rapport/base/files.h"
 #include "rapport/base/json.h"
 #include "rapport/language/llama_embedder.h"
+#include "testing/model_files.h"
 
 namespace rapport::language {
 namespace {
 
-std::string model_path(const char* name) {
-  const char* const models = std::getenv("RAPPORT_TEST_MODELS");
-  return std::filesystem::path(models == nullptr ? "build/deps/models" : models) / name;
-}
-
 class MiniLmReference : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto loaded = LlamaEmbedder::load({.path = model_path("all-minilm-l6-v2-f32.gguf")});
+    auto loaded = LlamaEmbedder::load({.path = testing::model_file("all-minilm-l6-v2-f32.gguf")});
     ASSERT_TRUE(loaded) << loaded.error().message;
     embedder = *std::move(loaded);
   }
@@ -82,7 +76,7 @@ TEST_F(MiniLmReference, LikeSentencesAreNearerThanUnlikeOnes) {
 }
 
 TEST_F(MiniLmReference, ALanguageModelIsNoSentenceEncoder) {
-  const auto refused = LlamaEmbedder::load({.path = model_path("smollm2-135m-instruct-q8_0.gguf")});
+  const auto refused = LlamaEmbedder::load({.path = testing::smollm2_path()});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("no sentence encoder"));

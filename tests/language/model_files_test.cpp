@@ -22,7 +22,7 @@ class ModelFilesTest : public ::testing::Test {
   fs::path folder() { return home.path() / "models"; }
   void link(const std::string& name) {
     fs::create_directories(folder());
-    fs::create_symlink(fs::absolute(smollm2_path()), folder() / name);
+    fs::create_symlink(fs::absolute(testing::smollm2_path()), folder() / name);
   }
   void write(const std::string& name, const std::string& bytes) {
     fs::create_directories(folder());
@@ -31,19 +31,19 @@ class ModelFilesTest : public ::testing::Test {
 };
 
 TEST_F(ModelFilesTest, ReadsWhatAModelSaysOfItself) {
-  const auto file = read_model_file(smollm2_path());
+  const auto file = read_model_file(testing::smollm2_path());
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(file->name, "smollm2-135m-instruct-q8_0");
   EXPECT_EQ(file->architecture, "llama");
   EXPECT_EQ(file->quantization, "Q8_0");
   EXPECT_EQ(file->parameters, 134'515'008);
   EXPECT_EQ(file->context_tokens, 8192);
-  EXPECT_EQ(file->bytes, static_cast<std::int64_t>(fs::file_size(smollm2_path())));
+  EXPECT_EQ(file->bytes, static_cast<std::int64_t>(fs::file_size(testing::smollm2_path())));
   EXPECT_TRUE(file->has_chat_template);
   EXPECT_FALSE(file->is_encoder);
   EXPECT_TRUE(check_chat_model(*file));
 
-  const auto embedder = read_model_file(test_model_path("all-minilm-l6-v2-f32.gguf"));
+  const auto embedder = read_model_file(testing::model_file("all-minilm-l6-v2-f32.gguf"));
   ASSERT_TRUE(embedder) << embedder.error().message;
   EXPECT_TRUE(embedder->is_encoder);
   EXPECT_EQ(check_chat_model(*embedder).error().code, ErrorCode::kUnsupported);
@@ -53,7 +53,7 @@ TEST_F(ModelFilesTest, RefusesWhatIsNoWholeModel) {
   write("empty.gguf", "");
   write("text.gguf", "This is a text, not a model, however it is called.");
   write("header.gguf", std::string("GGUF\x03\0\0\0", 8));
-  std::ifstream whole(smollm2_path(), std::ios::binary);
+  std::ifstream whole(testing::smollm2_path(), std::ios::binary);
   std::string beginning(3'000'000, '\0');
   whole.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   write("cut.gguf", beginning);
@@ -100,7 +100,7 @@ TEST_F(ModelFilesTest, ListsEachNameOnceAndSaysWhatItRefused) {
   write("broken.gguf", "no");
   write("notes.txt", "not a model, not refused");
   fs::create_directories(home.path() / "second");
-  fs::create_symlink(fs::absolute(smollm2_path()), home.path() / "second" / "a.gguf");
+  fs::create_symlink(fs::absolute(testing::smollm2_path()), home.path() / "second" / "a.gguf");
   const ModelListing listing =
       list_models({folder(), home.path() / "second", home.path() / "third"});
   ASSERT_EQ(listing.models.size(), 2u);

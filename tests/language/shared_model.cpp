@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <cmath>
 #include <memory>
 
 namespace rapport::language {
@@ -19,18 +19,9 @@ class EndSharedModel : public ::testing::Environment {
 
 }  // namespace
 
-std::string test_model_path(const std::string& file) {
-  const char* folder = std::getenv("RAPPORT_TEST_MODELS");
-  return std::string(folder != nullptr ? folder : "build/deps/models") + "/" + file;
-}
-
-std::string smollm2_path() {
-  return test_model_path("smollm2-135m-instruct-q8_0.gguf");
-}
-
 EmbeddedOptions small_options() {
   EmbeddedOptions options;
-  options.path = smollm2_path();
+  options.path = testing::smollm2_path();
   options.context_tokens = kSharedContext;
   options.parallel = kSharedParallel;
   return options;
@@ -67,6 +58,33 @@ Streamed stream(EmbeddedModel& model, GenerateRequest request) {
   auto done = generate_and_wait(model, std::move(request),
                                 [&](const Delta& delta) { deltas.push_back(delta); });
   return {std::move(done), std::move(deltas)};
+}
+
+void expect_scored_as_alone(EmbeddedModel& model, double tolerance) {
+  const std::string words[] = {" red", " green", " blue", " old", " new", " fast", " slow"};
+  ChoiceRequest all{.messages = {ChatMessage::text("user", "What is the car like?")},
+                    .prompt = {},
+                    .choices = {},
+                    .stop_token = {}};
+  for (std::size_t i = 0; i < 140; ++i) {
+    std::string choice;
+    // One of them is longer than a batch, some have one token.
+    const std::size_t length = i == 70 ? 300 : 1 + i % 9;
+    for (std::size_t w = 0; w < length; ++w) choice += words[(i * 3 + w * w) % std::size(words)];
+    all.choices.push_back(choice);
+  }
+  const auto together = model.score_choices(all);
+  ASSERT_TRUE(together) << together.error().message;
+  for (const std::size_t i : {0u, 1u, 8u, 69u, 70u, 71u, 127u, 128u, 139u}) {
+    ChoiceRequest one = all;
+    one.choices = {all.choices[i]};
+    const auto alone = model.score_choices(one);
+    ASSERT_TRUE(alone) << alone.error().message;
+    EXPECT_EQ(together->tokens[i], alone->tokens[0]);
+    EXPECT_NEAR(together->logprobs[i], alone->logprobs[0],
+                tolerance * std::abs(static_cast<double>(alone->logprobs[0])))
+        << i;
+  }
 }
 
 }  // namespace rapport::language

@@ -6,12 +6,9 @@
 #include <vector>
 
 #include "rapport/language/embedded_model.h"
+#include "testing/model_files.h"
 
 namespace rapport::language {
-
-/// The folder in RAPPORT_TEST_MODELS.
-std::string test_model_path(const std::string& file);
-std::string smollm2_path();
 
 inline constexpr std::int64_t kSharedContext = 768;
 inline constexpr std::int64_t kSharedParallel = 8;
@@ -33,5 +30,9 @@ struct Streamed {
   std::string text() const;
 };
 Streamed stream(EmbeddedModel& model, GenerateRequest request);
+
+/// Scores many choices of one to 300 tokens at once, and some of them alone: no log-probability may
+/// differ by more than that share.
+void expect_scored_as_alone(EmbeddedModel& model, double tolerance);
 
 }  // namespace rapport::language

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <system_error>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "rapport/language/embedded_sampler.h"
 #include "rapport/language/inference_thread.h"
 #include "rapport/language/llama_runtime.h"
+#include "rapport/language/model_adapter.h"
 #include "rapport/language/model_files.h"
 #include "rapport/language/schema_bounds.h"
 
@@ -36,6 +38,8 @@ constexpr std::string_view kHarmless[] = {"user",
                                           "parallel_tool_calls",
                                           "prompt_cache_key",
                                           "safety_identifier"};
+
+constexpr std::size_t kMaxAdapterBytes = std::size_t{1} << 30;
 
 Result<void> check_passthrough(const Json& passthrough) {
   for (const auto& [key, value] : passthrough.items()) {
@@ -64,10 +68,31 @@ Error too_long(std::size_t prompt_tokens, std::int64_t context_tokens) {
           {}};
 }
 
-/// The same for the same weights and build: model file's name and size, llama.cpp's version.
-std::string fingerprint(const ModelFile& file) {
-  return "fp_" + base::digest(fmt::format("{}:{}:{}", file.name, file.bytes, llama_version_text()))
-                     .substr(0, 12);
+/// Of a file's size, first and last bytes: metadata, and weights of the last layers. All of it
+/// would be seconds for a large model.
+Result<std::string> digest_of_ends(const std::filesystem::path& path) {
+  constexpr std::streamoff kEnd = 1 << 20;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file.tellg();
+  std::string ends(static_cast<std::size_t>(std::min(size, 2 * kEnd)), '\0');
+  const auto half = static_cast<std::streamsize>(ends.size() / 2);
+  const auto rest = static_cast<std::streamsize>(ends.size()) - half;
+  file.seekg(0).read(ends.data(), half);
+  file.seekg(-static_cast<std::streamoff>(rest), std::ios::end).read(ends.data() + half, rest);
+  if (!file) return fail(ErrorCode::kIo, fmt::format("{} cannot be read", path.string()), "model");
+  return base::digest(fmt::format("{}:{}", size, ends));
+}
+
+/// The same for the same weights and build: the model file's ends, the adapter's bytes, llama.cpp's
+/// version.
+Result<std::string> fingerprint_of(const ModelFile& file, const std::string& adapter) {
+  TRY(const std::string model, digest_of_ends(file.path));
+  std::string parts = fmt::format("{}:{}", model, llama_version_text());
+  if (!adapter.empty()) {
+    TRY(const std::string bytes, base::read_file(adapter, kMaxAdapterBytes));
+    parts += ":" + base::digest(bytes);
+  }
+  return "fp_" + base::digest(parts).substr(0, 12);
 }
 
 std::int64_t created(const std::filesystem::path& path) {
@@ -183,9 +208,13 @@ Result<std::unique_ptr<EmbeddedModel>> EmbeddedModel::load(const EmbeddedOptions
   effective.context_tokens = std::min(options.context_tokens, trained);
   effective.parallel = affordable_parallel(effective, cell_bytes(*state->model, file.architecture));
   if (effective.threads == 0) effective.threads = default_threads();
-  TRY(state->thread, InferenceThread::start(*state->model, effective));
+  llama_adapter_lora* adapter = nullptr;
+  if (!options.adapter.empty()) {
+    TRY(adapter, load_adapter(*state->model, options.adapter));
+  }
+  TRY(state->thread, InferenceThread::start(*state->model, adapter, effective));
 
-  state->fingerprint = fingerprint(file);
+  TRY(state->fingerprint, fingerprint_of(file, options.adapter));
   state->info = {.id = options.id.empty() ? file.name : options.id,
                  .backend = "embedded",
                  .created = created(file.path),
@@ -287,8 +316,7 @@ Result<ChoiceScores> EmbeddedModel::score_choices(const ChoiceRequest& request) 
     scoring->prompt = common_tokenize(state_->vocab, request.prompt, /*add_special=*/true,
                                       /*parse_special=*/false);
   } else {
-    TRY(ChatPrompt prompt, state_->chat->render({.messages = request.messages}));
-    scoring->prompt = std::move(prompt.tokens);
+    TRY(scoring->prompt, prompt_tokens(request.messages));
   }
   if (scoring->prompt.empty())
     return fail(ErrorCode::kInvalidArgument, "there is nothing to score the choices after",
@@ -309,6 +337,21 @@ Result<ChoiceScores> EmbeddedModel::score_choices(const ChoiceRequest& request) 
 
 std::vector<std::int32_t> EmbeddedModel::tokenize(const std::string& text) const {
   return common_tokenize(state_->vocab, text, /*add_special=*/false, /*parse_special=*/false);
+}
+
+Result<std::vector<std::int32_t>> EmbeddedModel::prompt_tokens(
+    const std::vector<ChatMessage>& messages) const {
+  TRY(ChatPrompt prompt, state_->chat->render({.messages = messages}));
+  return std::move(prompt.tokens);
+}
+
+std::int32_t EmbeddedModel::end_token() const {
+  const llama_token turn = llama_vocab_eot(state_->vocab);
+  return turn != LLAMA_TOKEN_NULL ? turn : llama_vocab_eos(state_->vocab);
+}
+
+const std::string& EmbeddedModel::fingerprint() const {
+  return state_->fingerprint;
 }
 
 std::string EmbeddedModel::token_bytes(std::int32_t token) const {

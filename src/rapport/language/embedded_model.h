@@ -32,6 +32,9 @@ namespace rapport::language {
 struct EmbeddedOptions {
   /// The GGUF file; `find_model` makes a path of a name.
   std::string path;
+  /// GGUF file of a LoRA adapter that it computes with (`rapport palr finetune` writes them); ""
+  /// for none.
+  std::string adapter;
   /// What the API calls it; "" for the file's name without ".gguf".
   std::string id;
   /// Jinja file that turns messages into the prompt; "" for the model's own template. For models
@@ -43,6 +46,7 @@ struct EmbeddedOptions {
   std::int64_t parallel = 8;
   /// Most memory for that cache, MiB. SmolLM2-135M takes 23 KB a token, so 720 MiB for 8 × 4,096;
   /// a model that would need more than this runs fewer conversations side by side (1 at least).
+  /// Beside it stands what score_choices needs for choices of several tokens: one prompt's.
   std::int64_t cache_mib = 2048;
   /// Prompt tokens computed at a time, 64 to 4096 (llama.cpp's n_ubatch; its default).
   std::int64_t batch_tokens = 512;
@@ -96,8 +100,9 @@ struct ChoiceScores {
 /// model would write. Refuses anything else there, images and audio, with kUnsupported and `param`.
 class EmbeddedModel final : public LanguageModel {
  public:
-  /// Blocks while the file loads. Errors: those of `read_model_file` and `check_chat_model`;
-  /// kInvalidArgument for options out of range; kUnavailable (no compute backend); kCorrupt.
+  /// Blocks while the file loads. Errors: those of `read_model_file` and `check_chat_model`,
+  /// those of `load_adapter`; kInvalidArgument for options out of range; kUnavailable (no compute
+  /// backend); kCorrupt.
   static Result<std::unique_ptr<EmbeddedModel>> load(const EmbeddedOptions& options);
   /// As `shutdown`.
   ~EmbeddedModel() override;
@@ -108,10 +113,18 @@ class EmbeddedModel final : public LanguageModel {
 
   /// The probabilities of `choices` after a prompt, in one forward pass when each is one token, as
   /// letters are (LlamaRec: about 50 times cheaper than generating). Otherwise the prompt is
-  /// computed once and each choice on top of it. Reproducible as a request with temperature 0.
-  /// Blocks; never on an I/O thread. Errors: kInvalidArgument (no choices, an empty one, nothing to
-  /// score after, or context_length_exceeded), kUnavailable, kCancelled.
+  /// computed once and all choices side by side on top of it. Reproducible as a request with
+  /// temperature 0. Blocks; never on an I/O thread. Errors: kInvalidArgument (no choices, an empty
+  /// one, nothing to score after, or context_length_exceeded), kUnavailable, kCancelled.
   Result<ChoiceScores> score_choices(const ChoiceRequest& request);
+
+  /// The tokens of messages in the chat template, up to where the answer begins. Errors: those of
+  /// `count_tokens`.
+  Result<std::vector<std::int32_t>> prompt_tokens(const std::vector<ChatMessage>& messages) const;
+  /// The token that ends an answer.
+  std::int32_t end_token() const;
+  /// The same for the same weights, adapter and build: "fp_…".
+  const std::string& fingerprint() const;
 
   /// The model's own tokens of a text without special ones, and their bytes.
   std::vector<std::int32_t> tokenize(const std::string& text) const;

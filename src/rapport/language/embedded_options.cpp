@@ -4,6 +4,8 @@ namespace rapport::language {
 
 void EmbeddedOptions::describe(base::OptionSet& set) {
   set.add("language.embedded.path", path, "GGUF file, or the name of one in a models folder");
+  set.add("language.embedded.adapter", adapter,
+          "GGUF file of a LoRA adapter that the model computes with; empty: none");
   set.add("language.embedded.id", id, "name in the API; empty: the file's name");
   set.add("language.embedded.chat_template", chat_template,
           "Jinja file for a model that has no chat template; empty: the model's own");

@@ -13,6 +13,7 @@
 #include "rapport/base/log.h"
 #include "rapport/language/embedded_threads.h"
 #include "rapport/language/llama_runtime.h"
+#include "rapport/language/model_adapter.h"
 
 namespace rapport::language {
 namespace {
@@ -30,6 +31,10 @@ Error shutting_down() {
           std::chrono::seconds(2)};
 }
 
+Error scoring_cancelled() {
+  return {ErrorCode::kCancelled, "the caller cancelled the scoring", {}, {}, {}};
+}
+
 Error queue_full(std::int64_t max_queued) {
   return {ErrorCode::kUnavailable,
           fmt::format("{} requests wait for the language model already: try again later, or raise "
@@ -38,11 +43,6 @@ Error queue_full(std::int64_t max_queued) {
           {},
           {},
           std::chrono::seconds(2)};
-}
-
-/// Rows of logits llama.cpp must be ready to keep; scoring reads choices in pieces of so many.
-std::size_t output_rows(std::size_t slots) {
-  return std::max<std::size_t>(slots, 32);
 }
 
 double processor_seconds() {
@@ -161,6 +161,14 @@ struct InferenceThread::Context {
   }
 };
 
+void Scoring::done(std::vector<float> logprobs) {
+  ChoiceScores scores{.logprobs = std::move(logprobs), .tokens = {}, .usage = {}};
+  for (const auto& choice : choices)
+    scores.tokens.push_back(static_cast<std::int32_t>(choice.size()));
+  scores.usage.prompt_tokens = static_cast<std::int64_t>(prompt.size());
+  on_done(std::move(scores));
+}
+
 std::span<const std::int32_t> InferenceThread::Task::prompt() const {
   if (const auto* answer = std::get_if<std::unique_ptr<Answer>>(&work)) return (*answer)->prompt();
   return std::get<std::unique_ptr<Scoring>>(work)->prompt;
@@ -175,7 +183,7 @@ void InferenceThread::Task::cancel() {
   if (auto* answer = std::get_if<std::unique_ptr<Answer>>(&work)) {
     (*answer)->finish(FinishReason::kCancelled);
   } else {
-    fail({ErrorCode::kCancelled, "the caller cancelled the scoring", {}, {}, {}});
+    fail(scoring_cancelled());
   }
 }
 
@@ -188,6 +196,7 @@ void InferenceThread::Task::fail(Error error) {
 }
 
 Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& model,
+                                                                llama_adapter_lora* adapter,
                                                                 const EmbeddedOptions& options) {
   const auto slots = static_cast<std::size_t>(options.parallel);
   llama_context_params params = llama_context_default_params();
@@ -197,7 +206,7 @@ Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& mod
   params.n_ubatch = params.n_batch;
   params.n_ctx = static_cast<std::uint32_t>(options.context_tokens * options.parallel);
   params.n_seq_max = static_cast<std::uint32_t>(slots);
-  params.n_outputs_max = static_cast<std::uint32_t>(output_rows(slots));
+  params.n_outputs_max = static_cast<std::uint32_t>(slots);
   params.n_threads = static_cast<std::int32_t>(options.threads);
   params.n_threads_batch = params.n_threads;
   params.kv_unified = false;
@@ -217,6 +226,7 @@ Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& mod
         fmt::format("llama.cpp cannot start {} conversations of {} tokens ({}): lower "
                     "language.embedded.parallel or language.embedded.context_tokens",
                     options.parallel, options.context_tokens, log.last_error()));
+  TRY_VOID(use_adapter(*context->llama, adapter));
   context->memory = llama_get_memory(context->llama.get());
   if (context->memory == nullptr)
     return rapport::fail(ErrorCode::kUnsupported, "the model keeps no memory: it cannot generate",
@@ -231,14 +241,26 @@ Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& mod
   context->clear();
   llama_memory_clear(context->memory, /*data=*/false);
 
-  std::unique_ptr<InferenceThread> started(new InferenceThread(std::move(context), options));
+  const ChoiceContext::Settings choices{
+      .model = &model,
+      .adapter = adapter,
+      .flash_attention = options.flash_attention,
+      .threads = params.n_threads,
+      .batch_tokens = static_cast<std::size_t>(options.shared_batch_tokens),
+      .abort = params.abort_callback,
+      .abort_data = params.abort_callback_data};
+  std::unique_ptr<InferenceThread> started(
+      new InferenceThread(std::move(context), choices, options));
   started->thread_ = std::thread([thread = started.get()] { thread->run(); });
   return started;
 }
 
-InferenceThread::InferenceThread(std::unique_ptr<Context> context, const EmbeddedOptions& options)
+InferenceThread::InferenceThread(std::unique_ptr<Context> context,
+                                 const ChoiceContext::Settings& choices,
+                                 const EmbeddedOptions& options)
     : options_(options),
       context_(std::move(context)),
+      choices_(choices),
       slots_(static_cast<std::size_t>(options.parallel), !options.flash_attention),
       running_(static_cast<std::size_t>(options.parallel)) {}
 
@@ -261,23 +283,29 @@ void InferenceThread::submit(std::unique_ptr<Answer> answer, std::stop_token sto
 }
 
 void InferenceThread::submit(std::unique_ptr<Scoring> scoring) {
-  std::stop_token stop_token = scoring->stop_token;
-  submit(Task{std::move(scoring), std::move(stop_token)});
+  if (std::ranges::all_of(scoring->choices,
+                          [](const auto& choice) { return choice.size() == 1; })) {
+    std::stop_token stop_token = scoring->stop_token;
+    submit(Task{std::move(scoring), std::move(stop_token)});
+  } else if (auto refused = enqueue(scorings_, scoring)) {
+    scoring->on_done(rapport::fail(*std::move(refused)));
+  }
 }
 
 void InferenceThread::submit(Task task) {
-  // Takes the task only when there is room for it.
-  const auto enqueue = [this](Task& offered) -> std::optional<Error> {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return shutting_down();
-    if (queue_.size() >= static_cast<std::size_t>(options_.max_queued)) {
-      return queue_full(options_.max_queued);
-    }
-    queue_.push_back(std::move(offered));
-    wake_.notify_one();
-    return std::nullopt;
-  };
-  if (auto refused = enqueue(task)) task.fail(*std::move(refused));
+  if (auto refused = enqueue(queue_, task)) task.fail(*std::move(refused));
+}
+
+/// Takes the work only when there is room for it.
+template <typename Queue>
+std::optional<Error> InferenceThread::enqueue(Queue& queue, typename Queue::value_type& work) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return shutting_down();
+  if (queue_.size() + scorings_.size() >= static_cast<std::size_t>(options_.max_queued))
+    return queue_full(options_.max_queued);
+  queue.push_back(std::move(work));
+  wake_.notify_one();
+  return std::nullopt;
 }
 
 void InferenceThread::run() {
@@ -285,8 +313,10 @@ void InferenceThread::run() {
     drop_cancelled();
     admit();
     const bool streaming = decode_answers();
-    read_prompts(
-        static_cast<std::size_t>(streaming ? options_.shared_batch_tokens : options_.batch_tokens));
+    const auto budget =
+        static_cast<std::size_t>(streaming ? options_.shared_batch_tokens : options_.batch_tokens);
+    read_prompts(budget);
+    score_choices(budget);
   }
   fail_all(shutting_down());
 }
@@ -295,8 +325,9 @@ void InferenceThread::run() {
 bool InferenceThread::wait_for_work() {
   std::unique_lock lock(mutex_);
   const bool busy =
-      std::ranges::any_of(running_, [](const auto& slot) { return slot.has_value(); });
-  if (!busy) wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      scoring_ || std::ranges::any_of(running_, [](const auto& slot) { return slot.has_value(); });
+  if (!busy)
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !scorings_.empty(); });
   return !stopping_;
 }
 
@@ -305,11 +336,15 @@ void InferenceThread::fail_all(const Error& error) {
     if (running_[slot]) abandon(slot, error);
   }
   std::deque<Task> waiting;
+  std::deque<std::unique_ptr<Scoring>> scorings;
   {
     const std::lock_guard lock(mutex_);
     waiting.swap(queue_);
+    scorings.swap(scorings_);
   }
   for (Task& task : waiting) task.fail(error);
+  if (scoring_) scorings.push_front(std::move(scoring_));
+  for (const auto& scoring : scorings) scoring->on_done(rapport::fail(error));
 }
 
 void InferenceThread::drop_cancelled() {
@@ -319,15 +354,23 @@ void InferenceThread::drop_cancelled() {
     release(slot);
   }
   std::vector<Task> cancelled;
+  std::vector<std::unique_ptr<Scoring>> scorings;
+  const auto move_cancelled = [](auto& queue, auto& to, const auto& requested) {
+    const auto first = std::stable_partition(queue.begin(), queue.end(),
+                                             [&](const auto& each) { return !requested(each); });
+    std::move(first, queue.end(), std::back_inserter(to));
+    queue.erase(first, queue.end());
+  };
   {
     const std::lock_guard lock(mutex_);
-    const auto requested = [](const Task& task) { return task.stop_token.stop_requested(); };
-    const auto first = std::stable_partition(queue_.begin(), queue_.end(),
-                                             [&](const Task& task) { return !requested(task); });
-    std::move(first, queue_.end(), std::back_inserter(cancelled));
-    queue_.erase(first, queue_.end());
+    move_cancelled(queue_, cancelled,
+                   [](const Task& task) { return task.stop_token.stop_requested(); });
+    move_cancelled(scorings_, scorings,
+                   [](const auto& scoring) { return scoring->stop_token.stop_requested(); });
   }
+  if (scoring_ && scoring_->stop_token.stop_requested()) scorings.push_back(std::move(scoring_));
   for (Task& task : cancelled) task.cancel();
+  for (const auto& scoring : scorings) scoring->on_done(rapport::fail(scoring_cancelled()));
 }
 
 void InferenceThread::admit() {
@@ -437,69 +480,38 @@ void InferenceThread::prompt_is_read(std::size_t slot, std::int32_t row) {
   if (!running.next) release(slot);
 }
 
+/// Of choices of one token each.
 void InferenceThread::score(std::size_t slot, std::int32_t row) {
   const auto scoring = std::move(std::get<std::unique_ptr<Scoring>>(running_[slot]->task.work));
-  ChoiceScores scores;
-  scores.usage.prompt_tokens = static_cast<std::int64_t>(scoring->prompt.size());
   const LogSoftmax first(context_->logits(row), context_->vocabulary);
-  for (const auto& choice : scoring->choices) {
-    scores.logprobs.push_back(first[choice.front()]);
-    scores.tokens.push_back(static_cast<std::int32_t>(choice.size()));
-  }
-  Result<ChoiceScores> result = std::move(scores);
-  for (std::size_t i = 0; i < scoring->choices.size() && result; ++i) {
-    if (scoring->choices[i].size() == 1) continue;
-    const auto rest = score_rest(slot, scoring->choices[i]);
-    if (rest) {
-      result->logprobs[i] += *rest;
-    } else {
-      result = rapport::fail(rest.error());
-    }
-  }
+  std::vector<float> logprobs;
+  for (const auto& choice : scoring->choices) logprobs.push_back(first[choice.front()]);
   release(slot);
-  scoring->on_done(std::move(result));
+  scoring->done(std::move(logprobs));
 }
 
-/// The log-probability of all but a choice's first token, on top of the prompt in `slot`, which
-/// then holds the prompt again.
-Result<float> InferenceThread::score_rest(std::size_t slot, std::span<const std::int32_t> choice) {
-  const std::vector<std::int32_t> prompt = slots_[slot].tokens;
-  const std::size_t rows = std::min(output_rows(slots_.size()), context_->max_batch);
-  float sum = 0;
-  for (std::size_t begin = 0; begin + 1 < choice.size(); begin += rows) {
-    const std::size_t count = std::min(rows, choice.size() - 1 - begin);
-    context_->clear();
-    for (std::size_t i = 0; i < count; ++i)
-      context_->add(choice[begin + i], prompt.size() + begin + i, slot, /*output=*/true);
-    if (auto decoded = context_->decode(); !decoded) {
-      slots_.truncate(slot, 0);
-      context_->keep(slot, 0);
-      return rapport::fail(std::move(decoded).error());
+/// A piece of the scoring whose choices have several tokens.
+void InferenceThread::score_choices(std::size_t prompt_tokens) {
+  if (!scoring_) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (scorings_.empty()) return;
+      scoring_ = std::move(scorings_.front());
+      scorings_.pop_front();
     }
-    for (std::size_t i = 0; i < count; ++i) {
-      const LogSoftmax probabilities(context_->logits(static_cast<std::int32_t>(i)),
-                                     context_->vocabulary);
-      sum += probabilities[choice[begin + i + 1]];
+    if (auto begun = choices_.begin(scoring_->prompt, scoring_->choices); !begun) {
+      std::exchange(scoring_, nullptr)->on_done(rapport::fail(std::move(begun).error()));
+      return;
     }
   }
-  if (!context_->keep(slot, prompt.size())) TRY_VOID(read_again(slot, prompt));
-  return sum;
-}
-
-/// For models whose memory cannot be cut back (recurrent ones).
-Result<void> InferenceThread::read_again(std::size_t slot, std::span<const std::int32_t> prompt) {
-  slots_.truncate(slot, 0);
-  for (std::size_t done = 0; done < prompt.size();) {
-    const std::size_t count =
-        chunk_size(prompt.size() - done, static_cast<std::size_t>(options_.batch_tokens));
-    context_->clear();
-    for (std::size_t i = 0; i < count; ++i)
-      context_->add(prompt[done + i], done + i, slot, /*output=*/false);
-    TRY_VOID(context_->decode());
-    slots_.computed(slot, prompt.subspan(done, count));
-    done += count;
+  auto done = choices_.go_on(prompt_tokens, context_->thread_count.now());
+  if (done && !*done) return;
+  const auto scoring = std::exchange(scoring_, nullptr);
+  if (done) {
+    scoring->done(choices_.logprobs());
+  } else {
+    scoring->on_done(rapport::fail(std::move(done).error()));
   }
-  return {};
 }
 
 void InferenceThread::abandon(std::size_t slot, const Error& error) {

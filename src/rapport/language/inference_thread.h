@@ -24,11 +24,13 @@
 #include <variant>
 #include <vector>
 
+#include "rapport/language/choice_context.h"
 #include "rapport/language/embedded_answer.h"
 #include "rapport/language/embedded_model.h"
 #include "rapport/language/embedded_slots.h"
 
 struct ggml_threadpool;
+struct llama_adapter_lora;
 struct llama_context;
 struct llama_model;
 
@@ -40,12 +42,16 @@ struct Scoring {
   std::vector<std::vector<std::int32_t>> choices;  // each with at least one token
   std::stop_token stop_token;
   std::function<void(Result<ChoiceScores>)> on_done;
+
+  void done(std::vector<float> logprobs);
 };
 
 class InferenceThread {
  public:
-  /// `model` must outlive it. Errors: kUnavailable when there is not enough memory.
+  /// `model`, and `adapter` unless it is null, must outlive it. Errors: kUnavailable when there is
+  /// not enough memory.
   static Result<std::unique_ptr<InferenceThread>> start(llama_model& model,
+                                                        llama_adapter_lora* adapter,
                                                         const EmbeddedOptions& options);
   /// As `shutdown`.
   ~InferenceThread();
@@ -79,9 +85,12 @@ class InferenceThread {
   };
   struct Context;
 
-  InferenceThread(std::unique_ptr<Context> context, const EmbeddedOptions& options);
+  InferenceThread(std::unique_ptr<Context> context, const ChoiceContext::Settings& choices,
+                  const EmbeddedOptions& options);
 
   void submit(Task task);
+  template <typename Queue>
+  std::optional<Error> enqueue(Queue& queue, typename Queue::value_type& work);
   void run();
   bool wait_for_work();
   void fail_all(const Error& error);
@@ -94,21 +103,23 @@ class InferenceThread {
   std::size_t read_piece(std::size_t slot, std::size_t limit);
   void prompt_is_read(std::size_t slot, std::int32_t row);
   void score(std::size_t slot, std::int32_t row);
-  Result<float> score_rest(std::size_t slot, std::span<const std::int32_t> choice);
-  Result<void> read_again(std::size_t slot, std::span<const std::int32_t> prompt);
+  void score_choices(std::size_t prompt_tokens);
   /// Ends the slot's task with an error and forgets what the slot held.
   void abandon(std::size_t slot, const Error& error);
   void release(std::size_t slot);
 
   const EmbeddedOptions options_;
   std::unique_ptr<Context> context_;
+  ChoiceContext choices_;
+  std::unique_ptr<Scoring> scoring_;  // by choices_, under way
   SlotTable slots_;
   std::vector<std::optional<Running>> running_;  // [slots]
   std::uint64_t arrivals_ = 0;
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> queue_;
+  std::deque<Task> queue_;                         // for slots
+  std::deque<std::unique_ptr<Scoring>> scorings_;  // for choices_: of several tokens each
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -2,66 +2,28 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <gguf.h>
 #include <llama.h>
 
 #include <algorithm>
-#include <limits>
-#include <memory>
+#include <functional>
+#include <numeric>
 #include <system_error>
 
 #include "rapport/base/config.h"
 #include "rapport/base/text.h"
-#include "rapport/language/llama_runtime.h"
+#include "rapport/language/gguf_reader.h"
 
 namespace rapport::language {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct GgufDeleter {
-  void operator()(gguf_context* context) const { gguf_free(context); }
-};
-using Gguf = std::unique_ptr<gguf_context, GgufDeleter>;
-
-std::string string_value(const gguf_context* gguf, const std::string& key) {
-  const std::int64_t id = gguf_find_key(gguf, key.c_str());
-  if (id < 0 || gguf_get_kv_type(gguf, id) != GGUF_TYPE_STRING) return {};
-  return gguf_get_val_str(gguf, id);
-}
-
-std::int64_t integer_value(const gguf_context* gguf, const std::string& key) {
-  const std::int64_t id = gguf_find_key(gguf, key.c_str());
-  if (id < 0) return 0;
-  switch (gguf_get_kv_type(gguf, id)) {
-    case GGUF_TYPE_UINT16: return gguf_get_val_u16(gguf, id);
-    case GGUF_TYPE_UINT32: return gguf_get_val_u32(gguf, id);
-    case GGUF_TYPE_INT32: return gguf_get_val_i32(gguf, id);
-    case GGUF_TYPE_INT64: return gguf_get_val_i64(gguf, id);
-    case GGUF_TYPE_UINT64:
-      return static_cast<std::int64_t>(std::min<std::uint64_t>(
-          gguf_get_val_u64(gguf, id), std::numeric_limits<std::int64_t>::max()));
-    default: return 0;
-  }
-}
-
-std::int64_t count_parameters(const gguf_context* gguf) {
+std::int64_t count_parameters(const GgufReader& gguf) {
   std::int64_t parameters = 0;
-  for (std::int64_t i = 0; i < gguf_get_n_tensors(gguf); ++i) {
-    const std::int64_t* sizes = gguf_get_tensor_ne(gguf, i);
-    parameters += sizes[0] * sizes[1] * sizes[2] * sizes[3];
-  }
+  for (const GgufReader::Tensor& tensor : gguf.tensors())
+    parameters += std::accumulate(tensor.shape.begin(), tensor.shape.end(), std::int64_t{1},
+                                  std::multiplies<>());
   return parameters;
-}
-
-/// Bytes the file must have to hold all its tensors.
-std::uint64_t announced_bytes(const gguf_context* gguf) {
-  std::uint64_t end = 0;
-  for (std::int64_t i = 0; i < gguf_get_n_tensors(gguf); ++i) {
-    end = std::max<std::uint64_t>(end,
-                                  gguf_get_tensor_offset(gguf, i) + gguf_get_tensor_size(gguf, i));
-  }
-  return gguf_get_data_offset(gguf) + end;
 }
 
 bool is_encoder(const std::string& architecture) {
@@ -70,46 +32,27 @@ bool is_encoder(const std::string& architecture) {
 }
 
 /// Of a model in several files only the first is listed; llama.cpp finds the others beside it.
-bool is_later_part(const gguf_context* gguf) {
-  return integer_value(gguf, "split.no") > 0;
+bool is_later_part(const GgufReader& gguf) {
+  return gguf.integer("split.no").value_or(0) > 0;
 }
 
-Result<Gguf> open_gguf(const fs::path& path) {
-  TRY_VOID(start_llama_runtime());
-  const LlamaLogCapture log;
-  Gguf gguf(gguf_init_from_file(path.c_str(), {.no_alloc = true, .ctx = nullptr}));
-  if (!gguf)
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is not a GGUF model: {}", path.string(), log.last_error()),
-                "model");
-  return gguf;
-}
-
-Result<ModelFile> describe(const fs::path& path, const gguf_context* gguf) {
+Result<ModelFile> describe(const GgufReader& gguf) {
   ModelFile file;
-  file.path = path;
-  file.name = path.stem().string();
-  std::error_code error;
-  file.bytes = static_cast<std::int64_t>(fs::file_size(path, error));
-  if (error)
-    return fail(ErrorCode::kIo, fmt::format("{}: {}", path.string(), error.message()), "model");
-  const std::uint64_t announced = announced_bytes(gguf);
-  if (announced > static_cast<std::uint64_t>(file.bytes))
-    return fail(ErrorCode::kCorrupt,
-                fmt::format("{} is cut short: {} of {} bytes are there; fetch it again",
-                            path.string(), file.bytes, announced),
-                "model");
-  file.title = string_value(gguf, "general.name");
-  file.architecture = string_value(gguf, "general.architecture");
+  file.path = gguf.path();
+  file.name = gguf.path().stem().string();
+  file.bytes = static_cast<std::int64_t>(gguf.bytes());
+  file.title = gguf.text("general.name").value_or("");
+  file.architecture = gguf.architecture();
   if (file.architecture.empty())
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} names no architecture: it is not a model", path.string()), "model");
+                fmt::format("{} names no architecture: it is not a model", file.path.string()),
+                "model");
   if (const char* type =
-          llama_ftype_name(static_cast<llama_ftype>(integer_value(gguf, "general.file_type"))))
+          llama_ftype_name(static_cast<llama_ftype>(gguf.integer("general.file_type").value_or(0))))
     file.quantization = type;
   file.parameters = count_parameters(gguf);
-  file.context_tokens = integer_value(gguf, file.architecture + ".context_length");
-  file.has_chat_template = !string_value(gguf, "tokenizer.chat_template").empty();
+  file.context_tokens = gguf.integer(file.architecture + ".context_length").value_or(0);
+  file.has_chat_template = !gguf.text("tokenizer.chat_template").value_or("").empty();
   file.is_encoder = is_encoder(file.architecture);
   return file;
 }
@@ -153,12 +96,8 @@ Error not_found(std::string_view name, const ModelListing& listing,
 }  // namespace
 
 Result<ModelFile> read_model_file(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error))
-    return fail(ErrorCode::kNotFound, fmt::format("there is no model file {}", path.string()),
-                "model", "model_not_found");
-  TRY(const Gguf gguf, open_gguf(path));
-  return describe(path, gguf.get());
+  TRY(const GgufReader gguf, GgufReader::open(path));
+  return describe(gguf);
 }
 
 std::vector<fs::path> model_folders(const fs::path& home) {
@@ -182,9 +121,9 @@ ModelListing list_models(const std::vector<fs::path>& folders) {
       const bool seen = std::any_of(listing.models.begin(), listing.models.end(),
                                     [&](const ModelFile& file) { return file.name == name; });
       if (seen) continue;
-      auto gguf = open_gguf(path);
-      if (gguf && is_later_part(gguf->get())) continue;
-      auto file = gguf ? describe(path, gguf->get()) : fail(std::move(gguf).error());
+      auto gguf = GgufReader::open(path);
+      if (gguf && is_later_part(*gguf)) continue;
+      auto file = gguf ? describe(*gguf) : fail(std::move(gguf).error());
       if (file) {
         listing.models.push_back(*std::move(file));
       } else {

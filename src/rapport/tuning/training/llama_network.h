@@ -1,0 +1,94 @@
+// A llama-architecture language model in libtorch: what a LoRA is trained through. The weights are
+// frozen and f32; texts are packed side by side.
+//
+//   TRY(const LlamaNetwork network, LlamaNetwork::load(path));
+//   const PackedTexts texts(examples);
+//   Tensor hidden = network.embed(texts);
+//   hidden = network.run(hidden, texts, 0, network.shape().layers, lora);
+//   Tensor logits = network.logits(hidden);               // [answer tokens × vocabulary]
+//
+// Source: Touvron et al. 2023; the order of numbers within a head is llama.cpp's, whose files it
+// reads.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rapport/tuning/llama_shape.h"
+#include "rapport/tuning/lora_training.h"
+
+namespace rapport::tuning {
+
+/// Texts in one row of positions.
+struct PackedTexts {
+  explicit PackedTexts(std::span<const TrainingText* const> texts);
+
+  struct Place {
+    std::int64_t begin, end;  // positions of the whole text
+    std::int64_t answer;      // the position whose state predicts the answer's first token
+  };
+  std::vector<Place> places;
+  torch::Tensor tokens;      // int64 [positions]
+  torch::Tensor positions;   // int64 [positions]: from 0 in each text
+  torch::Tensor predicting;  // int64 [answer tokens]: positions whose states predict them
+  torch::Tensor answers;     // int64 [answer tokens]
+};
+
+/// What a LoRA adds to one matrix.
+struct LoraPair {
+  torch::Tensor down, up;  // [rank × in], [out × rank]
+};
+
+struct Lora {
+  double scale = 0;                       // alpha / rank
+  std::map<std::string, LoraPair> pairs;  // by tensor: "blk.3.attn_q.weight"
+
+  /// Errors: kInvalidArgument for an adapter whose matrices are not those of `shape`: it belongs to
+  /// another model.
+  static Result<Lora> from(const LoraAdapter& adapter, const LlamaShape& shape);
+};
+
+/// Rows and columns of a layer's matrix; {0, 0} for a name that it does not have.
+std::pair<std::int64_t, std::int64_t> layer_matrix_shape(const LlamaShape& shape,
+                                                         std::string_view name);
+
+class LlamaNetwork {
+ public:
+  /// Errors: those of read_llama_shape and GgufReader.
+  static Result<LlamaNetwork> load(const std::filesystem::path& path);
+
+  const LlamaShape& shape() const { return shape_; }
+  /// What the file says it is called; "" where it says nothing.
+  const std::string& name() const { return name_; }
+
+  /// [positions × dimension]: what the first layer gets.
+  torch::Tensor embed(const PackedTexts& texts) const;
+  /// Through the layers from `first` to before `last`. [positions × dimension] in; the same out,
+  /// but [answer tokens × dimension] where `last` is the end: no other state is looked at.
+  torch::Tensor run(torch::Tensor hidden, const PackedTexts& texts, std::int64_t first,
+                    std::int64_t last, const Lora* lora) const;
+  /// Of states that left the last layer. [rows × vocabulary].
+  torch::Tensor logits(const torch::Tensor& hidden) const;
+
+ private:
+  struct Layer {
+    torch::Tensor attention_norm, inner_norm;  // [dimension]
+    torch::Tensor query, key, value, output;   // [out × in]
+    torch::Tensor gate, up, down;
+  };
+  torch::Tensor layer(std::int64_t number, const torch::Tensor& hidden, const PackedTexts& texts,
+                      const torch::Tensor& cosines, const torch::Tensor& sines, const Lora* lora,
+                      bool answers_only) const;
+
+  LlamaShape shape_;
+  std::string name_;
+  torch::Tensor embedding_, output_, norm_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace rapport::tuning
