@@ -27,7 +27,7 @@ std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float
   const auto image = [&](std::int64_t row, std::int64_t column) {  // E of equation 1
     const std::int64_t at = size - window + row;
     if (at < 0) return 0.0;
-    return weight(layout.item_embedding, history[static_cast<std::size_t>(at)] * d + column);
+    return weight(layout.input_embedding, history[static_cast<std::size_t>(at)] * d + column);
   };
   std::vector<double> features;
   for (std::int64_t height = 1; height <= shape.heights; ++height) {
@@ -55,22 +55,26 @@ std::vector<float> plain_scores(const CaserShape& shape, const std::vector<float
       features.push_back(sum);
     }
   }
-  for (std::int64_t i = 0; i < shape.user_width(); ++i) {
+  std::vector<double> scoring;  // [z; P] of equation 11
+  for (std::int64_t i = 0; i < d; ++i) {
+    double z = weight(layout.output_bias, i);
+    for (std::size_t f = 0; f < features.size(); ++f)
+      z += features[f] * weight(layout.output_weight, static_cast<std::int64_t>(f) * d + i);
+    scoring.push_back(std::max(z, 0.0));
+  }
+  for (std::int64_t i = 0; shape.history > 0 && i < d; ++i) {
     const std::int64_t known = std::min(size, shape.history);
     double sum = 0;
     for (std::int64_t at = size - known; at < size; ++at)
-      sum += weight(layout.item_embedding, history[static_cast<std::size_t>(at)] * d + i);
-    features.push_back(sum / std::sqrt(static_cast<double>(known)));
+      sum += weight(layout.user, history[static_cast<std::size_t>(at)] * d + i);
+    scoring.push_back(sum / static_cast<double>(known));
   }
   std::vector<float> scores;
   for (std::int64_t item = 0; item < shape.items; ++item) {
     double score = 0;
-    for (std::int64_t i = 0; i < d; ++i) {
-      double z = weight(layout.output_bias, i);
-      for (std::size_t f = 0; f < features.size(); ++f)
-        z += features[f] * weight(layout.output_weight, static_cast<std::int64_t>(f) * d + i);
-      score += z * weight(layout.item_embedding, item * d + i);
-    }
+    for (std::size_t i = 0; i < scoring.size(); ++i)
+      score += scoring[i] * weight(layout.item_embedding,
+                                   item * shape.scored_width() + static_cast<std::int64_t>(i));
     scores.push_back(static_cast<float>(score));
   }
   return scores;
@@ -94,7 +98,14 @@ TEST(Caser, ScoresAsTheEquationsSay) {
         .heights = 2,
         .horizontal = 3,
         .vertical = 2,
-        .history = 9}}) {
+        .history = 9},
+        CaserShape{.items = 20,
+        .dimension = 6,
+        .window = 4,
+        .heights = 2,
+        .horizontal = 3,
+        .vertical = 2,
+        .history = 2}}) {
     const std::vector<float> weights = random_weights(caser_weights(shape), 1, 0.4f);
     const Caser model(shape, weights);
     for (const auto& history : random_histories(12, 14, shape.items, /*seed=*/2)) {
@@ -106,7 +117,7 @@ TEST(Caser, ScoresAsTheEquationsSay) {
 }
 
 TEST(Caser, ScoresAQueryTheSameInAnyCompany) {
-  const CaserShape shape{.items = 50, .dimension = 16, .window = 6, .heights = 4};
+  const CaserShape shape{.items = 50, .dimension = 16, .window = 6, .heights = 4, .history = 8};
   const Caser model(shape, random_weights(caser_weights(shape), 1, 0.4f));
   expect_the_same_in_any_company(model, random_histories(400, 12, 50, /*seed=*/2));
 }
@@ -120,7 +131,7 @@ TEST(Caser, ReadsOnlyTheWindow) {
   EXPECT_NE(scores({3, 4, 5}), scores({4, 3, 5}));
 }
 
-TEST(Caser, ReadsAsMuchAsStandsForTheUser) {
+TEST(Caser, ReadsAsMuchAsTheUsersVectorIsMadeOf) {
   const CaserShape shape{.items = 9, .dimension = 8, .window = 2, .heights = 2, .history = 4};
   const Caser model(shape, random_weights(caser_weights(shape), 3, 0.4f));
   const auto scores = [&](const std::vector<data::ItemIndex>& h) { return scores_of(model, h); };
@@ -129,7 +140,7 @@ TEST(Caser, ReadsAsMuchAsStandsForTheUser) {
 }
 
 TEST(Caser, IsReadBackFromAFileAndRefusedWhenATensorIsWrong) {
-  const CaserShape shape{.items = 9, .dimension = 8, .window = 3, .heights = 2};
+  const CaserShape shape{.items = 9, .dimension = 8, .window = 3, .heights = 2, .history = 5};
   const Caser model(shape, random_weights(caser_weights(shape), 3, 0.4f));
   const rapport::testing::TemporaryDirectory folder;
   const auto read = [&](const Json& options) {
@@ -155,16 +166,13 @@ TEST(Caser, IsReadBackFromAFileAndRefusedWhenATensorIsWrong) {
   EXPECT_THAT(refused.error().message, HasSubstr("horizontal.0.weight"));
 }
 
-TEST(Windows, AreOneForEachPositionOrOneForEachSequence) {
+TEST(Windows, AreOneForEachSequence) {
   PackedSequences batch;
   for (const std::vector<data::ItemIndex>& sequence :
        std::vector<std::vector<data::ItemIndex>>{{7, 8}, {}, {1, 2, 3}})
     batch.add(sequence, 3);
   using Items = std::vector<std::int32_t>;
   using Begins = std::vector<std::int64_t>;
-  const Windows every = every_window(batch, 3);
-  EXPECT_EQ(every.items, (Items{-1, -1, 7, 8, -1, -1, -1, -1, 1, 2, 3}));
-  EXPECT_EQ(every.begins, (Begins{0, 1, 6, 7, 8}));
   const Windows newest = newest_windows(batch, 3);
   EXPECT_EQ(newest.items, (Items{-1, 7, 8, -1, -1, -1, 1, 2, 3}));
   EXPECT_EQ(newest.begins, (Begins{0, 3, 6}));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "rapport/base/random.h"
 
 namespace rapport::retrieval {
@@ -30,8 +32,10 @@ SparseMatrix drawn_matrix(std::int64_t rows, std::int64_t columns) {
 
 TEST(SparseDenseProduct, IsThePlainSumOfEachWidth) {
   const SparseMatrix sparse = drawn_matrix(13, 9);
-  for (const std::int64_t width : {1, 15, 16, 17, 64, 100, 128}) {
-    const std::vector<float> x = drawn(9 * width, 1), base = drawn(13 * width, 2);
+  for (const std::int64_t width : {1, 7, 8, 15, 16, 17, 64, 100, 128}) {
+    // Not where memory begins: vectors must not be taken to be aligned.
+    const std::vector<float> drawn_x = drawn(9 * width + 1, 1), base = drawn(13 * width, 2);
+    const std::span<const float> x = std::span(drawn_x).subspan(1);
     for (const bool with_base : {false, true}) {
       std::vector<float> out(base.size(), 7);
       SparseDenseProduct product{

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rapport/retrieval/popularity.h"
+#include "resume_testing.h"
 #include "testing/made_up_data.h"
 #include "testing/temporary_directory.h"
 
@@ -10,6 +12,7 @@ namespace rapport::retrieval {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class TrainingStateFile : public ::testing::Test {
@@ -24,14 +27,15 @@ class TrainingStateFile : public ::testing::Test {
                              .best = {3, 4},
                              .first_moment = {5, 6},
                              .second_moment = {7, 8},
+                             .average = {9, 10},
                              .steps = 9};
 };
 
 TEST_F(TrainingStateFile, GivesBackWhatWasSaved) {
-  for (const bool adam : {true, false}) {
+  for (const bool everything : {true, false}) {
     TrainingState state = state_;
-    if (!adam) {
-      state.first_moment = state.second_moment = {};
+    if (!everything) {
+      state.first_moment = state.second_moment = state.average = {};
       state.steps = 0;
     }
     base::SafetensorsWriter writer;
@@ -44,6 +48,7 @@ TEST_F(TrainingStateFile, GivesBackWhatWasSaved) {
     EXPECT_EQ(read.best, state.best);
     EXPECT_EQ(read.first_moment, state.first_moment);
     EXPECT_EQ(read.second_moment, state.second_moment);
+    EXPECT_EQ(read.average, state.average);
     EXPECT_EQ(read.steps, state.steps);
   }
 }
@@ -51,7 +56,7 @@ TEST_F(TrainingStateFile, GivesBackWhatWasSaved) {
 TEST_F(TrainingStateFile, IsRefusedWhenDamagedAndLeavesWhatWasThere) {
   for (const std::string steps : {"", "x", "12x", "-1", "99999999999999999999"}) {
     base::SafetensorsWriter writer;
-    for (const char* const name : {"weights", "best", "first_moment", "second_moment"})
+    for (const char* const name : {"weights", "best", "first_moment", "second_moment", "average"})
       writer.add(name, {2}, std::vector<float>{0, 0});
     writer.add_bytes("steps", "U8", {static_cast<std::int64_t>(steps.size())}, steps);
     TrainingState state = state_;
@@ -109,6 +114,54 @@ TEST(WithinMemory, IsWhereATrainingEndsThatRunsOutOfItInAnEpoch) {
   });
   ASSERT_FALSE(fit);
   EXPECT_THAT(fit.error().message, HasSubstr("mine does not fit into memory"));
+}
+
+TEST(Average, IsTheMeanOfTheFirstEpochsAndThenForgetsSlowly) {
+  TrainingState state;
+  state.weights = state.average = {0};
+  std::vector<float> averages;
+  for (std::int64_t epoch = 1; epoch <= 4; ++epoch) {
+    state.weights = {static_cast<float>(epoch * epoch)};  // 1, 4, 9, 16
+    state.add_to_average(epoch, 2);
+    averages.push_back(state.average[0]);
+  }
+  EXPECT_THAT(averages, ElementsAre(1, 2.5f, 5.75f, 10.875f));
+}
+
+TEST(Average, IsWhatIsValidatedAndKeptWhileTheTrainingGoesOnFromItsOwnWeights) {
+  const auto dataset = rapport::testing::random_dataset(20, 10, 1);
+  const base::SystemClock clock;
+  WeightLayout layout;
+  layout.add("weights", {1});
+  std::vector<float> validated, trained;
+  const auto fit = [&](std::int64_t average, const FitContext& context) {
+    return train_weights(
+        dataset,
+        {.kind = "mine",
+         .layout = layout,
+         .initialise = [](const WeightPlace&, std::span<float>, base::Random&) {},
+         .run_epoch = [&](std::int64_t, std::uint64_t, TrainingState& state) -> Result<double> {
+           state.weights[0] += 1;
+           trained.push_back(state.weights[0]);
+           return 1.0;
+         },
+         .model =
+             [&](std::span<const float> weights) {
+               validated.push_back(weights[0]);
+               return Popularity::fit(dataset);
+             },
+         .loop = {.epochs = 3, .average = average}},
+        context);
+  };
+  ASSERT_TRUE(fit(1, {.clock = clock}));
+  EXPECT_THAT(validated, ElementsAre(1, 2, 3, 1));  // the last: the best, never beaten
+  validated = trained = {};
+  ASSERT_TRUE(fit(10, {.clock = clock}));
+  EXPECT_THAT(validated, ElementsAre(1, 1.5f, 2, 1));
+  EXPECT_THAT(trained, ElementsAre(1, 2, 3));
+  validated = {};
+  ASSERT_TRUE(stopped_and_resumed(clock, 2, [&](const FitContext& c) { return fit(10, c); }));
+  EXPECT_THAT(validated, ElementsAre(1, 1.5f, 2, 1));
 }
 
 TEST(AdamUpdate, OfTheSumOfGradientsIsTheSameForAnyThreadsAndParts) {

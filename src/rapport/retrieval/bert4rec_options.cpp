@@ -22,11 +22,11 @@ Result<Bert4recOptions> Bert4recOptions::resolved(const data::Dataset& dataset) 
   TRY(options.recipe, resolved_recipe(recipe, dataset));
   const bool dense = options.recipe == "dense";
   if (options.max_length == 0) options.max_length = dense ? 200 : 50;
-  if (options.dropout < 0) options.dropout = dense ? 0.1 : 0.3;
+  if (options.dropout < 0) options.dropout = dense ? 0.1 : 0.2;
   if (options.mask_share == 0) options.mask_share = dense ? 0.2 : 0.5;
   if (options.last_share < 0) options.last_share = 0.1;
   TrainingOptions& t = options.training;
-  if (t.learning_rate == 0) t.learning_rate = 1e-3;
+  if (t.learning_rate == 0) t.learning_rate = dense ? 1e-3 : 3e-3;
   if (t.weight_decay < 0) t.weight_decay = 0;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 4'000 : 3'000);

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "rapport/retrieval/history_sum.h"
+#include "rapport/retrieval/fold_in.h"
 #include "rapport/retrieval/linear.h"
 #include "rapport/retrieval/sizes.h"
 
@@ -41,10 +41,13 @@ Result<CaserShape> CaserShape::from_json(const Json& json) {
   return shape;
 }
 
-CaserWeights caser_weights(const CaserShape& shape) {
+namespace {
+
+CaserWeights network_weights(const CaserShape& shape) {
   CaserWeights weights;
   const std::int64_t d = shape.dimension;
-  weights.item_embedding = weights.add("item_embedding", {shape.items, d});
+  weights.item_embedding = weights.add("item_embedding", {shape.items, shape.scored_width()});
+  weights.input_embedding = weights.add("input_embedding", {shape.items, d});
   for (std::int64_t j = 0; j < shape.heights; ++j)
     weights.horizontal.push_back(weights.add(fmt::format("horizontal.{}.weight", j),
                                              {d, (shape.heights - j) * shape.horizontal}));
@@ -55,13 +58,27 @@ CaserWeights caser_weights(const CaserShape& shape) {
   return weights;
 }
 
+}  // namespace
+
+CaserWeights caser_weights(const CaserShape& shape) {
+  CaserWeights weights = network_weights(shape);
+  if (shape.history > 0)
+    weights.user = weights.add("taken_embedding", {shape.items, shape.dimension});
+  return weights;
+}
+
+CaserWeights caser_training_weights(const CaserShape& shape, std::int64_t users) {
+  CaserWeights weights = network_weights(shape);
+  if (shape.history > 0) weights.user = weights.add("user_embedding", {users, shape.dimension});
+  return weights;
+}
+
 CaserLayer caser_layer(const CaserShape& shape, const CaserWeights& layout, const float* weights) {
   CaserLayer layer{.dimension = shape.dimension,
                    .window = shape.window,
                    .heights = shape.heights,
                    .filters = shape.horizontal,
                    .vertical_filters = shape.vertical,
-                   .others = shape.user_width(),
                    .horizontal = {},
                    .horizontal_bias = weights + layout.horizontal_bias,
                    .vertical = weights + layout.vertical};
@@ -73,8 +90,8 @@ Caser::Caser(const CaserShape& shape, std::vector<float> weights)
     : Caser(shape, caser_weights(shape), std::move(weights)) {}
 
 Caser::Caser(const CaserShape& shape, CaserWeights layout, std::vector<float> weights)
-    : SequenceModel(shape.items, shape.dimension, shape.max_length(), layout, layout.item_embedding,
-                    std::move(weights)),
+    : SequenceModel(shape.items, shape.scored_width(), shape.max_length(), layout,
+                    layout.item_embedding, std::move(weights)),
       shape_(shape),
       layout_(std::move(layout)) {}
 
@@ -93,14 +110,24 @@ void Caser::do_encode(const PackedSequences& batch, std::span<float> hidden) con
   const Windows windows = newest_windows(batch, shape_.window);
   std::vector<float> x = floats(windows.rows(), d);
   std::vector<float> features = floats(windows.count(), layer.width());
-  gather_items(windows, at(layout_.item_embedding), d, x.data());
+  gather_items(windows, at(layout_.input_embedding), d, x.data());
   CaserTrace trace;
   caser_forward(layer, windows, x.data(), features.data(), trace);
-  if (layer.others > 0)
-    whole_history_sum(batch, at(layout_.item_embedding), d, features.data() + layer.own_width(),
-                      layer.width());
+  std::vector<float> encoded = floats(windows.count(), d);
   linear_forward({.rows = windows.count(), .in = layer.width(), .out = d}, features.data(),
-                 at(layout_.output_weight), at(layout_.output_bias), hidden.data());
+                 at(layout_.output_weight), at(layout_.output_bias), encoded.data());
+  float* row = hidden.data();
+  for (std::int64_t s = 0; s < windows.count(); ++s, row += shape_.scored_width()) {
+    put_rectified(encoded.data() + s * d, d, row);
+    if (shape_.history == 0) continue;
+    const auto first = batch.offsets[static_cast<std::size_t>(s)];
+    const auto size = batch.offsets[static_cast<std::size_t>(s + 1)] - first;
+    const auto read = std::min(size, shape_.history);
+    add_mean_of(
+        std::span(batch.items)
+            .subspan(static_cast<std::size_t>(first + size - read), static_cast<std::size_t>(read)),
+        at(layout_.user), d, row + d);
+  }
 }
 
 }  // namespace rapport::retrieval

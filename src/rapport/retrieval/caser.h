@@ -4,13 +4,15 @@
 //   Caser model(shape, weights);            // weights: [caser_weights(shape).total] floats
 //   model.score(queries, scores);
 //
-// Source: Tang & Wang 2018, but for three things: items enter by the embedding that scores them
-// too, as in the other models of sequences here; the layer before those products therefore has no
-// ReLU; and a user's vector is not learnt but made of the history (docs/models.md says why).
-// Histories shorter than the window are padded with zeros in front.
+// Source: Tang & Wang 2018. Items enter by one embedding and are scored by another, twice as wide:
+// one half multiplies what the window says, the other the user's vector. Training learns a vector
+// for each user; the model has for everybody one that is made of the history (fold_in.h), so that
+// users who came later have one too. Items have no biases. Histories shorter than the window are
+// padded with zeros in front.
 // This file is the model itself; training: training/train_caser.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -22,22 +24,19 @@ namespace rapport::retrieval {
 /// The sizes that its weights follow from.
 struct CaserShape {
   std::int64_t items = 0;
-  std::int64_t dimension = 64;   // of items
+  std::int64_t dimension = 64;   // of items, as they enter, and of users
   std::int64_t window = 5;       // newest items that are read
   std::int64_t heights = 5;      // horizontal filters see 1 … so many items at once
   std::int64_t horizontal = 16;  // filters of each height
   std::int64_t vertical = 4;     // filters
-  /// Newest items whose sum stands for the user's vector (history_sum.h); 0: none does.
+  /// Newest items that the user's vector is made of; 0: there is none.
   std::int64_t history = 0;
 
-  /// Of the user's vector; 0: there is none.
-  std::int64_t user_width() const { return history > 0 ? dimension : 0; }
-  /// What the filters find, then the user's vector.
-  std::int64_t features() const {
-    return heights * horizontal + vertical * dimension + user_width();
-  }
+  std::int64_t features() const { return heights * horizontal + vertical * dimension; }
+  /// Of the vectors that score items: what the window says, then the user's.
+  std::int64_t scored_width() const { return history > 0 ? 2 * dimension : dimension; }
   /// Newest items that are read.
-  std::int64_t max_length() const { return history > 0 ? history : window; }
+  std::int64_t max_length() const { return std::max(history, window); }
   /// Errors: kInvalidArgument naming the size that is out of range.
   Result<void> check() const;
   Json to_json() const;
@@ -48,12 +47,17 @@ struct CaserShape {
 
 /// Where everything lies.
 struct CaserWeights : WeightLayout {
-  std::int64_t item_embedding = 0;       // [items × dimension]
+  std::int64_t item_embedding = 0;       // [items × scored_width]
+  std::int64_t input_embedding = 0;      // [items × dimension]
   std::vector<std::int64_t> horizontal;  // as CaserLayer has them, and the next two
   std::int64_t horizontal_bias = 0, vertical = 0;
   std::int64_t output_weight = 0, output_bias = 0;  // [features × dimension], [dimension]
+  /// Last, with `history`. Of a model [items × dimension]: what having taken each item says of a
+  /// user, whose vector is the mean. In training [users × dimension]: the users' own.
+  std::int64_t user = 0;
 };
 CaserWeights caser_weights(const CaserShape& shape);
+CaserWeights caser_training_weights(const CaserShape& shape, std::int64_t users);
 
 /// The convolutions of a flat array of weights.
 CaserLayer caser_layer(const CaserShape& shape, const CaserWeights& layout, const float* weights);

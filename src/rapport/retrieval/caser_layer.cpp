@@ -9,26 +9,6 @@
 namespace rapport::retrieval {
 namespace {
 
-Windows padded(const PackedSequences& batch, std::int64_t length, bool newest_only) {
-  Windows windows;
-  for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
-    const std::int64_t all = batch.offsets[s + 1] - batch.offsets[s];
-    const std::int64_t size = newest_only ? std::min(all, length) : all;
-    const std::int64_t padding = newest_only ? length - size : length - 1;
-    const std::int64_t first = windows.rows(), end = first + padding + size;
-    const auto items = batch.items.begin() + batch.offsets[s + 1] - size;
-    windows.items.insert(windows.items.end(), static_cast<std::size_t>(padding), -1);
-    windows.items.insert(windows.items.end(), items, items + size);
-    if (newest_only) {
-      windows.begins.push_back(end - length);
-    } else {
-      for (std::int64_t begin = first; begin < end - padding; ++begin)
-        windows.begins.push_back(begin);
-    }
-  }
-  return windows;
-}
-
 /// The sums of one window: `best` [columns] is the largest of each filter, `place` where it is. At
 /// place t only filters of at most window - t rows fit in.
 RAPPORT_VECTORISED void pool(const CaserLayer& layer, const float* sums, float* best,
@@ -137,12 +117,16 @@ void horizontal_backward(const CaserLayer& layer, std::int64_t rows, const float
 
 }  // namespace
 
-Windows every_window(const PackedSequences& batch, std::int64_t length) {
-  return padded(batch, length, /*newest_only=*/false);
-}
-
 Windows newest_windows(const PackedSequences& batch, std::int64_t length) {
-  return padded(batch, length, /*newest_only=*/true);
+  Windows windows;
+  for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
+    const std::int64_t size = std::min(batch.offsets[s + 1] - batch.offsets[s], length);
+    const auto newest = batch.items.begin() + batch.offsets[s + 1] - size;
+    windows.begins.push_back(windows.rows());
+    windows.items.insert(windows.items.end(), static_cast<std::size_t>(length - size), -1);
+    windows.items.insert(windows.items.end(), newest, newest + size);
+  }
+  return windows;
 }
 
 void gather_items(const Windows& windows, const float* embedding, std::int64_t width, float* x) {
@@ -154,6 +138,10 @@ void gather_items(const Windows& windows, const float* embedding, std::int64_t w
     }
     x += width;
   }
+}
+
+RAPPORT_VECTORISED void put_rectified(const float* x, std::int64_t width, float* out) {
+  for (std::int64_t i = 0; i < width; ++i) out[i] = x[i] < 0 ? 0 : x[i];  // a NaN stays one
 }
 
 void caser_forward(const CaserLayer& layer, const Windows& windows, const float* x, float* features,

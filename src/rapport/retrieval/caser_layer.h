@@ -1,13 +1,12 @@
 // The convolutions of Caser and their gradient: the last L items of a history are an image, time
 // downwards, and filters slide over it.
 //
-//   const Windows windows = every_window(batch, 5);        // of packed sequences
+//   const Windows windows = newest_windows(batch, 5);      // of packed sequences
 //   gather_items(windows, embedding, d, x);                // x [windows.rows() × d]
 //   caser_forward(layer, windows, x, features, trace);     // features [windows.count() × width]
 //
 // A horizontal filter of height h sees h items at once, all their dimensions; of its values at the
-// L - h + 1 places of a window the largest counts. Neighbouring windows share these values, so that
-// each is computed once a position, not once a window. A vertical filter is a weighted sum of the
+// L - h + 1 places of a window the largest counts. A vertical filter is a weighted sum of the
 // window's items. Source: Tang & Wang 2018, sections 3.2.1 and 3.2.2.
 #pragma once
 
@@ -26,8 +25,6 @@ struct Windows {
   std::int64_t rows() const { return static_cast<std::int64_t>(items.size()); }
   std::int64_t count() const { return static_cast<std::int64_t>(begins.size()); }
 };
-/// One for each position, of which it is the newest item.
-Windows every_window(const PackedSequences& batch, std::int64_t length);
 /// One for each sequence, of its newest items; all padding where it is empty.
 Windows newest_windows(const PackedSequences& batch, std::int64_t length);
 /// x [rows × width]: each row's item vector, zeros for padding.
@@ -41,16 +38,14 @@ struct CaserLayer {
   std::int64_t heights = 0;  // of horizontal filters: 1 … heights, at most L
   std::int64_t filters = 0;  // horizontal ones of each height
   std::int64_t vertical_filters = 0;
-  std::int64_t others = 0;                 // features behind its own, which it leaves alone
   std::vector<const float*> horizontal;    // [heights]
   const float* horizontal_bias = nullptr;  // [heights × filters]
   const float* vertical = nullptr;         // [vertical_filters × window]
 
   std::int64_t columns() const { return heights * filters; }
   /// Features of a window: what the horizontal filters found, then the vertical ones' sums, which
-  /// need no bias, as the layer after them has one. Behind them `width` has room for others.
-  std::int64_t own_width() const { return columns() + vertical_filters * dimension; }
-  std::int64_t width() const { return own_width() + others; }
+  /// need no bias, as the layer after them has one.
+  std::int64_t width() const { return columns() + vertical_filters * dimension; }
 };
 
 /// What forward leaves for backward, which overwrites it.
@@ -59,7 +54,10 @@ struct CaserTrace {
   std::vector<std::int32_t> largest;  // [windows × columns], the place in the window
 };
 
-/// features [windows × width], of which its own are written.
+/// out [width]: those of x above 0.
+void put_rectified(const float* x, std::int64_t width, float* out);
+
+/// features [windows × width], written.
 void caser_forward(const CaserLayer& layer, const Windows& windows, const float* x, float* features,
                    CaserTrace& trace);
 

@@ -12,8 +12,8 @@
 namespace rapport::retrieval {
 
 /// Zero or a negative number stands for what `resolved` takes from the recipe. Source: the public
-/// runs of Xu et al. 2024 (dimension, states, dropout);
-/// the rest has not been chosen on validation yet.
+/// runs of Xu et al. 2024 (dimension, states, dropout); the average is chosen on the validation
+/// items of Amazon Beauty; the rest has not been chosen on validation yet.
 struct Gru4recOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.
@@ -27,7 +27,7 @@ struct Gru4recOptions {
   TextOptions text;
   /// With 0 and -1: learning_rate 2e-3 dense, 1e-3 sparse; weight_decay 0; batch_positions 9,000
   /// and 3,000, less on small data sets.
-  TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};
+  TrainingOptions training = {.learning_rate = 0, .weight_decay = -1, .loop = {.average = 10}};
 
   void describe(base::OptionSet& set);
   /// With every recipe value filled in. Errors: kInvalidArgument, naming the option.

@@ -44,30 +44,52 @@ Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         fit.model->save(writer);
-        TRY_VOID(writer.write(folder / kWeights));
-        TRY(const std::string checksum, base::sha256_file((folder / kWeights).string()));
-        const Json description = {{"format", kFormat},
-                                  {"kind", fit.model->kind()},
-                                  {"options", fit.model->options()},
-                                  {"training", fit.options},
-                                  {"seed", fit.seed},
-                                  {"data",
-                                   {{"name", dataset.name()},
-                                    {"users", dataset.users()},
-                                    {"items", dataset.items()},
-                                    {"interactions", dataset.interactions()},
-                                    {"checksum", dataset.checksum()},
-                                    {"catalogue_checksum", dataset.catalogue_checksum()}}},
-                                  {"report", fit.report},
-                                  {"weights", {{"file", kWeights}, {"sha256", checksum}}}};
         if (fit.report.contains("curve") && !fit.report["curve"].empty())
           TRY_VOID(
               base::write_file_atomically(folder / kCurves, training_curves(fit.report["curve"])));
-        return base::write_file_atomically(folder / kDescription, description.dump(2) + "\n");
+        return write_model_files(folder, dataset,
+                                 {{"kind", fit.model->kind()},
+                                  {"options", fit.model->options()},
+                                  {"training", fit.options},
+                                  {"seed", fit.seed},
+                                  {"report", fit.report}},
+                                 writer);
       }));
   // Of a model without epochs it is not: another training left it.
   if (fit.report.contains("epochs")) remove_checkpoint(checkpoint);
   return {};
+}
+
+Result<void> write_model_files(const std::filesystem::path& folder, const data::Dataset& dataset,
+                               Json description, const base::SafetensorsWriter& weights) {
+  TRY_VOID(weights.write(folder / kWeights));
+  TRY(const std::string checksum, base::sha256_file((folder / kWeights).string()));
+  description["format"] = kFormat;
+  description["data"] = {
+      {"name", dataset.name()},         {"users", dataset.users()},
+      {"items", dataset.items()},       {"interactions", dataset.interactions()},
+      {"checksum", dataset.checksum()}, {"catalogue_checksum", dataset.catalogue_checksum()}};
+  description["weights"] = {{"file", kWeights}, {"sha256", checksum}};
+  return base::write_file_atomically(folder / kDescription, description.dump(2) + "\n");
+}
+
+Result<base::Safetensors> open_model_weights(const std::filesystem::path& directory,
+                                             const Json& description,
+                                             const data::Dataset& dataset) {
+  if (description["data"]["catalogue_checksum"] != dataset.catalogue_checksum())
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} was trained on another catalogue ({}) than that of {}: name the "
+                            "data set it was trained on, or train it again",
+                            directory.string(), description["data"]["name"].get<std::string>(),
+                            dataset.name()));
+  const std::filesystem::path weights = directory / kWeights;
+  auto checksum = base::sha256_file(weights.string());
+  if (!checksum) return corrupt(weights, "cannot be read");
+  if (*checksum != description["weights"]["sha256"])
+    return corrupt(weights, "its checksum is not the one in model.json");
+  auto file = base::Safetensors::open(weights);
+  if (!file) return corrupt(weights, file.error().message);
+  return *std::move(file);
 }
 
 Result<Json> read_model_description(const std::filesystem::path& directory) {
@@ -112,20 +134,8 @@ Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& d
                 fmt::format("{}: this build knows no model kind \"{}\": upgrade Rapport, or train "
                             "another kind",
                             directory.string(), kind_name));
-  if (description["data"]["catalogue_checksum"] != dataset.catalogue_checksum())
-    return fail(ErrorCode::kConflict,
-                fmt::format("{} was trained on another catalogue ({}) than that of {}: name the "
-                            "data set it was trained on, or train it again",
-                            directory.string(), description["data"]["name"].get<std::string>(),
-                            dataset.name()));
-  const std::filesystem::path weights = directory / kWeights;
-  auto checksum = base::sha256_file(weights.string());
-  if (!checksum) return corrupt(weights, "cannot be read");
-  if (*checksum != description["weights"]["sha256"])
-    return corrupt(weights, "its checksum is not the one in model.json");
-  auto file = base::Safetensors::open(weights);
-  if (!file) return corrupt(weights, file.error().message);
-  auto model = (*kind)->load(description["options"], *file);
+  TRY(const base::Safetensors weights, open_model_weights(directory, description, dataset));
+  auto model = (*kind)->load(description["options"], weights);
   if (!model) return corrupt(directory, model.error().message);
   if ((*model)->items() != dataset.items())
     return corrupt(directory, fmt::format("it scores {} items of a catalogue of {}",

@@ -25,6 +25,16 @@ Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
 /// model.json, checked for its form and version. Errors: as load_retriever, but for the weights.
 Result<Json> read_model_description(const std::filesystem::path& directory);
 
+// What the directories of other models of a data set are made of too.
+
+/// Into `folder` the weights and model.json: `description`, with the format, the data set and the
+/// weights' checksum. Errors: kIo.
+Result<void> write_model_files(const std::filesystem::path& folder, const data::Dataset& dataset,
+                               Json description, const base::SafetensorsWriter& weights);
+/// The weights that `description` names. Errors: kConflict for another catalogue; kCorrupt.
+Result<base::Safetensors> open_model_weights(const std::filesystem::path& directory,
+                                             const Json& description, const data::Dataset& dataset);
+
 /// Errors: kNotFound; kCorrupt (checksum, shape, not a model); kUnsupported (written by a newer
 /// Rapport, or of a kind this build does not know); kConflict when it was trained on another
 /// catalogue than `dataset`'s. Each names the directory and what to do.

@@ -7,9 +7,10 @@
 namespace rapport::retrieval {
 namespace {
 
-/// Sixteen floats: one register of the newest processors, several of the others.
-constexpr std::int64_t kLanes = 16;
-using Vector __attribute__((vector_size(4 * kLanes), may_alias, aligned(4))) = float;
+/// Eight floats: one register of most processors. gcc 12 keeps vectors of several registers in
+/// memory.
+constexpr std::int64_t kLanes = 8;
+using Vector __attribute__((vector_size(4 * kLanes))) = float;
 
 struct Row {
   const std::int32_t* indices;
@@ -24,10 +25,16 @@ RAPPORT_INLINE void whole(const SparseDenseProduct& p, const Row& row, const flo
   Vector sums[vectors] = {};
   if (base != nullptr) std::memcpy(&sums, base + column, sizeof(sums));
   for (std::int64_t k = 0; k < row.count; ++k) {
-    const auto* const x = reinterpret_cast<const Vector*>(p.x + row.indices[k] * p.width + column);
+    const float* const x = p.x + row.indices[k] * p.width + column;
     const float value = row.values[k];
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sums[v] += value * x[v];
+    for (int v = 0; v < vectors; ++v) {
+      // Copied, not read through a pointer to unaligned vectors: where a Vector takes several
+      // registers, gcc 12 forgets that it is unaligned, and the processor faults.
+      Vector entries;
+      std::memcpy(&entries, x + v * kLanes, sizeof(entries));
+      sums[v] += value * entries;
+    }
   }
   std::memcpy(out + column, &sums, sizeof(sums));
 }
@@ -35,7 +42,7 @@ RAPPORT_INLINE void whole(const SparseDenseProduct& p, const Row& row, const flo
 RAPPORT_INLINE void multiply_row(const SparseDenseProduct& p, const Row& row, const float* base,
                                  float* out) {
   std::int64_t column = 0;
-  for (; column + 4 * kLanes <= p.width; column += 4 * kLanes) whole<4>(p, row, base, column, out);
+  for (; column + 8 * kLanes <= p.width; column += 8 * kLanes) whole<8>(p, row, base, column, out);
   for (; column + kLanes <= p.width; column += kLanes) whole<1>(p, row, base, column, out);
   for (; column < p.width; ++column) {
     float sum = base != nullptr ? base[column] : 0;

@@ -10,7 +10,7 @@ namespace rapport::retrieval {
 
 /// Rows [begin, end) of out [rows × width] = base + sparse · x, with x [columns × width] and base
 /// [rows × width]; null adds nothing. Each is summed in the order of its entries. `out` may be
-/// `base`. Fastest with a width that is a multiple of 64, then of 16.
+/// `base`. Fastest with a width that is a multiple of 64, then of 8.
 struct SparseDenseProduct {
   const SparseMatrix& sparse;
   std::int64_t width = 0;

@@ -8,6 +8,7 @@
 #include "rapport/retrieval/caser_options.h"
 #include "rapport/retrieval/cross_entropy.h"
 #include "rapport/retrieval/ease.h"
+#include "rapport/retrieval/fold_in.h"
 #include "rapport/retrieval/fusion.h"
 #include "rapport/retrieval/gru4rec.h"
 #include "rapport/retrieval/gru4rec_options.h"
@@ -31,7 +32,7 @@ struct TrainingLibrary {
 /// Changes when a size of what passes between the two does, or of what one of them makes and the
 /// other fills. The number in front is for changes that move no size.
 inline constexpr std::uint64_t kTrainingBuild = [] {
-  std::uint64_t build = 6;
+  std::uint64_t build = 9;
   for (const std::size_t size : {sizeof(Bert4recOptions),
                                  sizeof(Bert4recWeights),
                                  sizeof(Bert4recEncoder),
@@ -44,6 +45,7 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
                                  sizeof(CaserLayer),
                                  sizeof(CaserTrace),
                                  sizeof(Windows),
+                                 sizeof(FoldIn),
                                  sizeof(Gru4recOptions),
                                  sizeof(Gru4recWeights),
                                  sizeof(SasrecOptions),
@@ -77,12 +79,6 @@ inline constexpr std::uint64_t kTrainingBuild = [] {
     build = build * 1'000'003 + size;
   return build;
 }();
-
-/// Debian's OpenBLAS 0.3.21 takes a processor that is younger than itself for a Pentium 4; this
-/// tells it a family that the processor has the instructions of, through OPENBLAS_CORETYPE, unless
-/// that is set. It must be called before OpenBLAS is loaded, which training_library() does, and
-/// while the process has one thread, for others may read the environment: at the start of main.
-void choose_blas_kernels();
 
 /// Looked for beside the program, then where it was built. Opened once, never closed. Errors:
 /// kUnsupported, saying what is missing (no such library, no libtorch on this machine).

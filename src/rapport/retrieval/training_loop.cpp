@@ -55,12 +55,15 @@ void LoopOptions::describe(base::OptionSet& set) {
   set.add("patience", patience, "epochs without a better validation NDCG@10 before it ends", 1,
           100'000);
   set.add("evaluate_every", evaluate_every, "epochs from one validation to the next", 1, 1000);
+  set.add("average", average, "epochs whose weights are averaged; 1: only the last one's count", 1,
+          100'000);
 }
 
 void LoopOptions::add_to(Json& json) const {
   json["epochs"] = epochs;
   json["patience"] = patience;
   json["evaluate_every"] = evaluate_every;
+  json["average"] = average;
 }
 
 Result<void> check_not_stopped(const FitContext& context, std::int64_t epoch) {

@@ -21,6 +21,8 @@ struct LoopOptions {
   std::int64_t epochs = 200;        // at most
   std::int64_t patience = 20;       // epochs without a better validation before it ends
   std::int64_t evaluate_every = 1;  // epochs
+  /// Epochs whose weights are averaged into what is validated and kept; 1: the last epoch's alone.
+  std::int64_t average = 1;
 
   void describe(base::OptionSet& set);
   /// Into the flat JSON object of a model's options.

@@ -18,7 +18,7 @@ namespace rapport::retrieval {
 struct TrainingOptions {
   double learning_rate = 1e-3;       // of Adam
   double weight_decay = 0;           // L2 on all weights
-  std::int64_t batch_positions = 0;  // items predicted a step, of whole sequences
+  std::int64_t batch_positions = 0;  // items predicted a step
   LoopOptions loop = {};
   /// "cpu", or "cuda": a GPU through libtorch (training/device_gradient.h).
   std::string device = "cpu";

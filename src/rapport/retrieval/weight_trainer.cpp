@@ -26,6 +26,7 @@ class Trainer {
                       random);
     }
     state_.best = state_.weights;
+    if (task.loop.average > 1) state_.average.resize(state_.weights.size());
     if (!task.adam) return;
     state_.first_moment.resize(state_.weights.size());
     state_.second_moment.resize(state_.weights.size());
@@ -35,14 +36,16 @@ class Trainer {
     TRY_VOID(check_not_stopped(context_, epoch));
     const auto key =
         static_cast<std::uint64_t>(context_.seed) * 1'000'003 + static_cast<std::uint64_t>(epoch);
-    return task_.run_epoch(epoch, key, state_);
+    TRY(const double loss, task_.run_epoch(epoch, key, state_));
+    if (!state_.average.empty()) state_.add_to_average(epoch, task_.loop.average);
+    return loss;
   }
 
   Result<double> validate() {
-    return validation_ndcg(*task_.model(state_.weights), dataset_, context_.threads);
+    return validation_ndcg(*task_.model(state_.result()), dataset_, context_.threads);
   }
 
-  void keep_best() { state_.best = state_.weights; }
+  void keep_best() { state_.best.assign(state_.result().begin(), state_.result().end()); }
   TrainingState& state() { return state_; }
   std::unique_ptr<Retriever> best_model() const { return task_.model(state_.best); }
 
@@ -62,12 +65,18 @@ Json names_and_shapes(const WeightLayout& layout) {
 
 }  // namespace
 
+void TrainingState::add_to_average(std::int64_t epoch, std::int64_t horizon) {
+  const float share = 1 / static_cast<float>(std::min(epoch, horizon));
+  for (std::size_t i = 0; i < average.size(); ++i) average[i] += share * (weights[i] - average[i]);
+}
+
 void TrainingState::save(base::SafetensorsWriter& writer) const {
   const auto add = [&](const char* name, const std::vector<float>& values) {
     writer.add(name, {static_cast<std::int64_t>(values.size())}, values);
   };
   add("weights", weights);
   add("best", best);
+  if (!average.empty()) add("average", average);
   if (first_moment.empty()) return;
   add("first_moment", first_moment);
   add("second_moment", second_moment);
@@ -80,6 +89,9 @@ Result<void> TrainingState::load(const base::Safetensors& file) {
   TrainingState read;
   TRY(read.weights, file.read_floats("weights", shape));
   TRY(read.best, file.read_floats("best", shape));
+  if (!average.empty()) {
+    TRY(read.average, file.read_floats("average", shape));
+  }
   if (!first_moment.empty()) {
     TRY(read.first_moment, file.read_floats("first_moment", shape));
     TRY(read.second_moment, file.read_floats("second_moment", shape));

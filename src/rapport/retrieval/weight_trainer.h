@@ -24,11 +24,18 @@ namespace rapport::retrieval {
 struct TrainingState {
   std::vector<float> weights, best;                // the best so far
   std::vector<float> first_moment, second_moment;  // [weights] of Adam; empty where it is not used
+  std::vector<float> average;                      // [weights] of epochs; empty where not used
   std::int64_t steps = 0;                          // of Adam
 
+  /// After `epoch`, from 1: `average` becomes the mean of the epochs so far and, from the epoch
+  /// `horizon` on, an exponential one, in which the newest epoch counts 1/horizon.
+  void add_to_average(std::int64_t epoch, std::int64_t horizon);
+  /// What is validated, kept and served.
+  std::span<const float> result() const { return average.empty() ? weights : average; }
+
   void save(base::SafetensorsWriter& writer) const;
-  /// Of as many weights as there are, with moments or without as they are. Errors: kCorrupt, which
-  /// leaves the state as it was.
+  /// Of as many weights as there are, with moments and average or without as they are. Errors:
+  /// kCorrupt, which leaves the state as it was.
   Result<void> load(const base::Safetensors& file);
 };
 

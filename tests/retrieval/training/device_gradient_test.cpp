@@ -89,12 +89,24 @@ Model gru4rec(const Gru4recShape& shape, std::size_t users) {
       });
 }
 
-Model caser(const CaserShape& shape, std::size_t users) {
-  return model_of("caser", shape, caser_weights(shape),
-                  batch_of(random_sequences(users, shape.items, 12), 100), [shape](double dropout) {
-                    return std::make_unique<CaserGradient>(shape, dropout, NextItemLossOptions{},
-                                                           std::nullopt);
-                  });
+Model caser(const CaserShape& shape, std::size_t windows) {
+  const auto users = static_cast<std::int64_t>(windows / 2);  // each has two
+  const CaserWeights layout = caser_training_weights(shape, users);
+  return {.name = "caser",
+          .layout = layout,
+          .item_embedding = layout.item_embedding,
+          .items = shape.items,
+          .dimension = shape.scored_width(),
+          .batch = windows_of(random_sequences(windows, shape.items, 12), shape.window, users),
+          .by_hand =
+              [=](double dropout) {
+                return std::make_unique<CaserGradient>(shape, users, dropout, NextItemLossOptions{},
+                                                       std::nullopt);
+              },
+          .on_device =
+              [=](double dropout, std::int64_t logits_at_once) {
+                return device_gradient(shape, users, dropout, kProcessor, logits_at_once);
+              }};
 }
 
 /// Sequences longer than what is read and than the pieces that are computed at a time; one block,
@@ -132,7 +144,7 @@ std::vector<Model> few_models() {
   return {sasrec({.items = 60, .dimension = 12, .max_length = 15}, 8),
           bert4rec({.items = 60, .dimension = 12, .inner = 20, .max_length = 15}, 8),
           gru4rec({.items = 60, .dimension = 12, .hidden = 9, .max_length = 15}, 8),
-          caser({.items = 60, .dimension = 12}, 8)};
+          caser({.items = 60, .dimension = 12, .history = 9}, 40)};
 }
 
 TEST(DeviceGradient, EqualsTheOneByHand) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -33,6 +34,19 @@ inline TrainingBatch batch_of(std::span<const std::vector<data::ItemIndex>> sequ
                               std::int64_t max_length) {
   TrainingBatch batch;
   for (const auto& sequence : sequences) batch.add(sequence, max_length);
+  return batch;
+}
+
+/// The newest window of so many items of each sequence; users take turns.
+inline TrainingBatch windows_of(std::span<const std::vector<data::ItemIndex>> sequences,
+                                std::int64_t window, std::int64_t users) {
+  TrainingBatch batch;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const data::ItemIndex> sequence = sequences[i];
+    const auto read = std::min(sequence.size(), static_cast<std::size_t>(window) + 1);
+    batch.add_window(sequence.last(read),
+                     static_cast<data::UserIndex>(static_cast<std::int64_t>(i) % users));
+  }
   return batch;
 }
 

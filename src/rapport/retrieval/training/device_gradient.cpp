@@ -26,7 +26,7 @@ class DeviceGradient final : public BatchGradient {
     const Tensor on_device = tensor_of(weights).to(device_);
     const Leaves leaves(on_device, torch::zeros_like(on_device));
     const Tensor states =
-        network_.states(leaves, padded(batch.sequences), RandomDropout(dropout_, device_, key));
+        network_.states(leaves, padded(batch), RandomDropout(dropout_, device_, key));
     // A look-up, whose gradient libtorch sums in one order on a GPU too, which index_select's is
     // not.
     const Tensor hidden =
@@ -77,7 +77,8 @@ class DeviceGradient final : public BatchGradient {
     }
   }
 
-  PaddedBatch padded(const PackedSequences& sequences) const {
+  PaddedBatch padded(const TrainingBatch& batch) const {
+    const PackedSequences& sequences = batch.sequences;
     const std::int64_t count = sequences.sequences(), length = longest(sequences);
     std::vector<std::int32_t> items(static_cast<std::size_t>(count * length)),
         positions(items.size()), lengths;
@@ -89,7 +90,8 @@ class DeviceGradient final : public BatchGradient {
       lengths.push_back(static_cast<std::int32_t>(sequences.offsets[s + 1] - sequences.offsets[s]));
     return {.items = on_the_device(items).view({count, length}),
             .positions = on_the_device(positions).view({count, length}),
-            .lengths = on_the_device(lengths)};
+            .lengths = on_the_device(lengths),
+            .users = on_the_device(batch.users)};
   }
 
   /// Where in the padded batch the predicted positions are.
@@ -154,9 +156,11 @@ std::unique_ptr<BatchGradient> device_gradient(const Gru4recShape& shape, double
   return std::make_unique<DeviceGradient>(network_of(shape), dropout, device, logits_at_once);
 }
 
-std::unique_ptr<BatchGradient> device_gradient(const CaserShape& shape, double dropout,
-                                               c10::Device device, std::int64_t logits_at_once) {
-  return std::make_unique<DeviceGradient>(network_of(shape), dropout, device, logits_at_once);
+std::unique_ptr<BatchGradient> device_gradient(const CaserShape& shape, std::int64_t users,
+                                               double dropout, c10::Device device,
+                                               std::int64_t logits_at_once) {
+  return std::make_unique<DeviceGradient>(network_of(shape, users), dropout, device,
+                                          logits_at_once);
 }
 
 }  // namespace rapport::retrieval

@@ -41,8 +41,8 @@ std::unique_ptr<BatchGradient> device_gradient(const Bert4recShape& shape, doubl
 std::unique_ptr<BatchGradient> device_gradient(const Gru4recShape& shape, double dropout,
                                                c10::Device device,
                                                std::int64_t logits_at_once = kLogitsAtOnce);
-std::unique_ptr<BatchGradient> device_gradient(const CaserShape& shape, double dropout,
-                                               c10::Device device,
+std::unique_ptr<BatchGradient> device_gradient(const CaserShape& shape, std::int64_t users,
+                                               double dropout, c10::Device device,
                                                std::int64_t logits_at_once = kLogitsAtOnce);
 
 }  // namespace rapport::retrieval

@@ -22,6 +22,7 @@ struct PaddedBatch {
   torch::Tensor items;      // [sequences × length], int64
   torch::Tensor positions;  // the same, as PackedSequences has them
   torch::Tensor lengths;    // [sequences], int64, without padding
+  torch::Tensor users;      // [sequences], int64, of windows; else [0]
 };
 
 /// Drops a share of the elements and scales the rest up.
@@ -37,8 +38,8 @@ class RandomDropout {
 };
 
 struct Network {
-  std::int64_t items = 0, dimension = 0;
-  std::int64_t item_embedding = 0;  // where it begins in the weights
+  std::int64_t items = 0, dimension = 0;  // of the vectors that score items
+  std::int64_t item_embedding = 0;        // where these begin in the weights
   /// [sequences × length × dimension], what scores the items after each position; in the padding
   /// anything but a NaN.
   std::function<torch::Tensor(const Leaves& leaves, const PaddedBatch& batch,
@@ -49,6 +50,6 @@ struct Network {
 Network network_of(const SasrecShape& shape);
 Network network_of(const Bert4recShape& shape);
 Network network_of(const Gru4recShape& shape);
-Network network_of(const CaserShape& shape);
+Network network_of(const CaserShape& shape, std::int64_t users);
 
 }  // namespace rapport::retrieval

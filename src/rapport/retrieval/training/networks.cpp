@@ -43,12 +43,12 @@ Tensor horizontal_filters(const CaserShape& shape, const CaserWeights& layout, c
   return torch::stack(rows, 2);
 }
 
-Tensor caser_states(const CaserShape& shape, const CaserWeights& layout, const Leaves& leaves,
-                    const PaddedBatch& batch, const RandomDropout& dropped) {
+Tensor caser_states(const CaserShape& shape, std::int64_t users, const CaserWeights& layout,
+                    const Leaves& leaves, const PaddedBatch& batch, const RandomDropout& dropped) {
   const std::int64_t d = shape.dimension, n = batch.items.size(0), length = batch.items.size(1);
   // [sequences × d × time], with so many zeros in front that each position ends a window.
   const Tensor items =
-      torch::embedding(leaves.leaf(layout.item_embedding, {shape.items, d}), batch.items);
+      torch::embedding(leaves.leaf(layout.input_embedding, {shape.items, d}), batch.items);
   const Tensor x = torch::constant_pad_nd(items.transpose(1, 2), {shape.window - 1, 0}, 0);
   std::vector<Tensor> features;  // [sequences × length × …]
   for (std::int64_t height = 1; height <= shape.heights; ++height) {
@@ -63,13 +63,13 @@ Tensor caser_states(const CaserShape& shape, const CaserWeights& layout, const L
   features.push_back(torch::matmul(x.unfold(2, shape.window, 1), vertical.t())
                          .permute({0, 2, 3, 1})
                          .reshape({n, length, shape.vertical * d}));
-  if (shape.history > 0) {
-    const Tensor counts = torch::arange(1, length + 1, items.options()).view({1, length, 1});
-    features.push_back(items.cumsum(1) * counts.rsqrt());
-  }
   const Tensor found = dropped(torch::cat(features, 2));
-  return torch::matmul(found, leaves.leaf(layout.output_weight, {found.size(2), d})) +
-         leaves.leaf(layout.output_bias, {d});
+  const Tensor said =
+      torch::relu(torch::matmul(found, leaves.leaf(layout.output_weight, {found.size(2), d})) +
+                  leaves.leaf(layout.output_bias, {d}));
+  if (shape.history == 0) return said;
+  const Tensor user = torch::embedding(leaves.leaf(layout.user, {users, d}), batch.users);
+  return torch::cat({said, user.unsqueeze(1).expand_as(said)}, 2);
 }
 
 }  // namespace
@@ -85,14 +85,14 @@ Network network_of(const Gru4recShape& shape) {
           }};
 }
 
-Network network_of(const CaserShape& shape) {
-  const CaserWeights layout = caser_weights(shape);
+Network network_of(const CaserShape& shape, std::int64_t users) {
+  const CaserWeights layout = caser_training_weights(shape, users);
   return {.items = shape.items,
-          .dimension = shape.dimension,
+          .dimension = shape.scored_width(),
           .item_embedding = layout.item_embedding,
-          .states = [shape, layout](const Leaves& leaves, const PaddedBatch& batch,
-                                    const RandomDropout& dropped) {
-            return caser_states(shape, layout, leaves, batch, dropped);
+          .states = [shape, users, layout](const Leaves& leaves, const PaddedBatch& batch,
+                                           const RandomDropout& dropped) {
+            return caser_states(shape, users, layout, leaves, batch, dropped);
           }};
 }
 

@@ -33,10 +33,13 @@ class Trainer {
       shards_.back().gradients.resize(parameters_.read_size());
     }
     for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-      auto sequence = data::training_history(dataset, user);
-      if (sequence.size() < 2) continue;
-      sequences_.push_back(sequence);
-      positions_ += positions(sequence);
+      histories_.push_back(data::training_history(dataset, user));
+      const auto size = static_cast<std::int64_t>(histories_.back().size());
+      const std::int64_t learnt = task.window == 0 ? 1 : std::min(size - 1, task.max_length);
+      for (std::int64_t end = size - learnt + 1; size >= 2 && end <= size; ++end) {
+        examples_.push_back({user, static_cast<std::int32_t>(end)});
+        positions_ += positions(examples_.back());
+      }
     }
   }
 
@@ -55,10 +58,10 @@ class Trainer {
     for (std::int64_t step = 0; step < steps; ++step) {
       const std::size_t first = next;
       const std::int64_t until = positions_ * (step + 1) / steps, before = done;
-      for (; next < sequences_.size() && done < until; ++next) done += positions(sequences_[next]);
+      for (; next < examples_.size() && done < until; ++next) done += positions(examples_[next]);
       if (next == first) continue;
       const StepLoss taken =
-          take_step({sequences_.data() + first, next - first}, done - before, random.next(), state);
+          take_step({examples_.data() + first, next - first}, done - before, random.next(), state);
       loss += taken.sum;
       predicted += taken.targets;
       TRY_VOID(check_not_stopped(context_, epoch));
@@ -68,7 +71,11 @@ class Trainer {
   }
 
  private:
-  using Sequence = std::span<const data::ItemIndex>;
+  /// A history up to an item, which is its last target.
+  struct Example {
+    data::UserIndex user;
+    std::int32_t end;
+  };
   struct Shard {
     std::unique_ptr<BatchGradient> gradient;
     std::vector<float> gradients;  // [weights that are read]
@@ -80,24 +87,29 @@ class Trainer {
     std::int64_t targets;
   };
 
-  /// That a sequence has in a batch.
-  std::int64_t positions(Sequence sequence) const {
-    const auto size = static_cast<std::int64_t>(sequence.size());
-    return std::min(task_.cloze ? size : size - 1, task_.max_length);
+  std::span<const data::ItemIndex> items(const Example& example) const {
+    return histories_[static_cast<std::size_t>(example.user)].first(
+        static_cast<std::size_t>(example.end));
+  }
+
+  /// That an example has in a batch.
+  std::int64_t positions(const Example& example) const {
+    if (task_.window > 0) return 1;
+    return std::min<std::int64_t>(task_.cloze ? example.end : example.end - 1, task_.max_length);
   }
 
   /// The order of an epoch follows from its number alone: every epoch starts from the same order.
   void shuffle(base::Random& random) {
-    if (order_.empty()) order_ = sequences_;
-    sequences_ = order_;
-    for (std::size_t i = sequences_.size(); i > 1; --i)
-      std::swap(sequences_[i - 1], sequences_[static_cast<std::size_t>(random.next() % i)]);
+    if (order_.empty()) order_ = examples_;
+    examples_ = order_;
+    for (std::size_t i = examples_.size(); i > 1; --i)
+      std::swap(examples_[i - 1], examples_[static_cast<std::size_t>(random.next() % i)]);
   }
 
   /// One update of the weights.
-  StepLoss take_step(std::span<const Sequence> sequences, std::int64_t positions, std::uint64_t key,
+  StepLoss take_step(std::span<const Example> examples, std::int64_t positions, std::uint64_t key,
                      TrainingState& state) {
-    const std::vector<TrainingBatch> parts = split(sequences, positions, key);
+    const std::vector<TrainingBatch> parts = split(examples, positions, key);
     std::int64_t targets = 0;
     for (const TrainingBatch& part : parts)
       targets += static_cast<std::int64_t>(part.targets.size());
@@ -119,21 +131,25 @@ class Trainer {
   }
 
   /// Into parts of about as many of the `total` positions, one a shard.
-  std::vector<TrainingBatch> split(std::span<const Sequence> sequences, std::int64_t total,
+  std::vector<TrainingBatch> split(std::span<const Example> examples, std::int64_t total,
                                    std::uint64_t key) const {
     base::SplitMix64 masks(~key);  // the shards' own chance begins at `key`
     std::vector<TrainingBatch> parts(shards_.size());
     std::int64_t done = 0;
-    for (const Sequence& sequence : sequences) {
+    for (const Example& example : examples) {
       const auto part = static_cast<std::size_t>(done * static_cast<std::int64_t>(parts.size()) /
                                                  std::max<std::int64_t>(1, total));
       TrainingBatch& batch = parts[std::min(part, parts.size() - 1)];
-      if (task_.cloze) {
+      const auto sequence = items(example);
+      if (task_.window > 0) {
+        const auto read = std::min(sequence.size(), static_cast<std::size_t>(task_.window) + 1);
+        batch.add_window(sequence.last(read), example.user);
+      } else if (task_.cloze) {
         batch.add_masked(sequence, task_.max_length, *task_.cloze, masks);
       } else {
         batch.add(sequence, task_.max_length);
       }
-      done += positions(sequence);
+      done += positions(example);
     }
     return parts;
   }
@@ -141,7 +157,8 @@ class Trainer {
   const SequenceTask& task_;
   const FitContext& context_;
   TrainingThreads threads_;
-  std::vector<Sequence> sequences_, order_;
+  std::vector<std::span<const data::ItemIndex>> histories_;  // [users]
+  std::vector<Example> examples_, order_;
   std::int64_t positions_ = 0;  // of an epoch
   SequenceParameters parameters_;
   std::vector<Shard> shards_;
@@ -181,6 +198,14 @@ void TrainingBatch::add(std::span<const data::ItemIndex> sequence, std::int64_t 
   const auto read = std::min(sequence.size() - 1, static_cast<std::size_t>(max_length));
   const auto next = sequence.last(read);
   targets.insert(targets.end(), next.begin(), next.end());
+}
+
+void TrainingBatch::add_window(std::span<const data::ItemIndex> window, data::UserIndex user) {
+  const auto read = static_cast<std::int64_t>(window.size()) - 1;
+  sequences.add(window.first(window.size() - 1), read);
+  predicted.push_back(static_cast<std::int32_t>(sequences.size() - 1));
+  targets.push_back(window.back());
+  users.push_back(user);
 }
 
 void TrainingBatch::add_masked(std::span<const data::ItemIndex> sequence, std::int64_t max_length,

@@ -1,5 +1,5 @@
-// The training that all models of sequences share: batches of whole sequences split into shards
-// that run side by side, Adam, validation by full ranking, checkpoints.
+// The training that all models of sequences share: batches of whole sequences or of windows split
+// into shards that run side by side, Adam, validation by full ranking, checkpoints.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -27,10 +27,14 @@ struct TrainingBatch {
   std::vector<std::int32_t> targets;  // [predicted]
   /// Ascending positions whose targets those are; empty where it is all of them.
   std::vector<std::int32_t> predicted;
+  /// [sequences] whose they are: of windows only.
+  std::vector<data::UserIndex> users;
 
   /// All but the last of `sequence`, which has two items or more, with all but the first as
   /// targets.
   void add(std::span<const data::ItemIndex> sequence, std::int64_t max_length);
+  /// All but the last of `window`, which has two items or more, with the last as the only target.
+  void add_window(std::span<const data::ItemIndex> window, data::UserIndex user);
   /// `max_length` items in a row of `sequence`, which has two or more, some of them masked, and
   /// those as targets (cloze.h).
   void add_masked(std::span<const data::ItemIndex> sequence, std::int64_t max_length,
@@ -54,6 +58,10 @@ class BatchGradient {
 struct SequenceTask {
   std::string kind;  // in the registry
   std::int64_t items = 0, dimension = 0, max_length = 0;
+  /// Each position is an example of its own, of so many items before it, and all are dealt into
+  /// batches by lot: what is learnt of one user should not come all at once. 0: sequences stay
+  /// whole.
+  std::int64_t window = 0;
   /// How items are masked, to be predicted from both sides; without, each position predicts the
   /// next item.
   std::optional<ClozeOptions> cloze = {};

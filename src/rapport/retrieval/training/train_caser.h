@@ -1,5 +1,5 @@
-// Trains Caser: what comes next at every position of packed sequences, by the full softmax
-// cross-entropy or the paper's loss over sampled negatives.
+// Trains Caser: what comes next after each window, dealt by lot, by the full softmax cross-entropy
+// or the paper's loss over sampled negatives.
 #pragma once
 
 #include "rapport/retrieval/caser_options.h"
