@@ -31,11 +31,19 @@ POINTS = [(items, 100_000) for items in (10_000, 30_000, 100_000, 300_000, 1_000
          [(10_000, count) for count in (10_000, 30_000, 300_000, 1_000_000)]
 
 
+LONGEST = 50  # positions of a history that are learnt: max_length of the sparse recipe
+
+
 def write_histories(path, items, positions):
-    """Of a history of n the last two are held out and the first is not predicted: n - 3 positions."""
+    """Of a history of n the last two are held out and the first is not predicted: n - 3 positions, LONGEST at most."""
     lots = random.Random(1)
     with open(path, "w", encoding="utf-8") as file:
         user = 0
+        # All items are in the catalogue, those that nobody else takes too: by a few users who take 2,000 each.
+        for first in range(1, items + 1, 2000):
+            user += 1
+            file.write(" ".join(map(str, (user, *range(first, min(first + 2000, items + 1))))) + "\n")
+            positions -= LONGEST
         while positions > 0:
             length = 5 + min(int(lots.expovariate(1 / 4)), 45)
             # A power of a uniform lot: few items are taken often, most seldom.
@@ -43,10 +51,6 @@ def write_histories(path, items, positions):
             positions -= max(0, len(taken) - 3)
             user += 1
             file.write(" ".join(map(str, (user, *taken))) + "\n")
-        # All items are in the catalogue, those that nobody took too: by histories that leave nothing to predict.
-        for first in range(1, items + 1, 3):
-            user += 1
-            file.write(" ".join(map(str, (user, *range(first, min(first + 3, items + 1))))) + "\n")
 
 
 def run(command):

@@ -24,7 +24,7 @@ MAKE = re.compile(r"(?:^|`)make ([a-z][a-z0-9-]*)", re.MULTILINE)
 SCRIPT = re.compile(r"\bscripts/([a-z][a-z-]*)")
 OPTION = re.compile(r"`((?:server|engine|store|language|recommend)(?:\.[a-z_]+)+)(?: = [^`]*|=[^`]*)?`")
 TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"\brapport ((?:serve|chat|config|models|recommend|users|facts|keys|backup|restore|data|evaluate)\b(?: [a-z]+\b)?)")
+COMMAND = re.compile(r"\brapport ((?:serve|chat|config|models|recommend|users|facts|keys|backup|restore|data|train|evaluate|palr)\b(?: [a-z]+\b)?)")
 
 
 def run(*arguments):

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "palr/palr_testing.h"
+#include "rapport/palr/learning.h"
 #include "rapport/retrieval/model_directory.h"
 #include "run_command.h"
 #include "testing/temporary_directory.h"
@@ -60,6 +62,50 @@ TEST_F(Recommend, TellsOfAnUnknownItemWhatHelpsOnTheCommandLine) {
   EXPECT_EQ(near.status, 1);
   EXPECT_THAT(near.err, AllOf(HasSubstr("history[1]"), HasSubstr("did you mean")));
   EXPECT_THAT(run("nothing like it").err, AllOf(HasSubstr("prepared from"), Not(HasSubstr("GET"))));
+}
+
+TEST(RankedRecommend, OrdersWhatTheModelsBesideItProposeByARanker) {
+  const rapport::testing::TemporaryDirectory home;
+  const data::Dataset shop = palr::brand_shop(120, 6, 6, 3);
+  ASSERT_TRUE(shop.save(home.file("data")));
+  const base::SystemClock clock;
+  std::vector<std::string> directories;
+  for (const char* kind : {"fpmc", "popularity"}) {
+    const auto fit = retrieval::fit_retriever(kind, shop, {}, {.clock = clock});
+    directories.push_back(home.file(std::string("models/my ") + kind));
+    std::filesystem::create_directories(home.file("models"));
+    ASSERT_TRUE(fit && retrieval::save_model(*fit, shop, directories.back()));
+  }
+  palr::PalrOptions options;
+  options.fraction = 1;
+  options.ranker.rounds = 5;
+  const auto sources = palr::load_sources(directories, shop);
+  ASSERT_TRUE(sources) << sources.error().message;
+  const auto model =
+      palr::learn_ranking(shop, *sources, options, {}, {.clock = clock, .ranker = {}});
+  ASSERT_TRUE(model && palr::save_ranking_model(*model, shop, home.file("ranker")));
+
+  std::vector<std::string> words = {"--home",
+                                    home.file("home"),
+                                    "recommend",
+                                    "--data",
+                                    home.file("data"),
+                                    "--model",
+                                    directories.front() + "/",
+                                    "--ranker",
+                                    home.file("ranker"),
+                                    "--history",
+                                    "item 3,item 5",
+                                    "--explain"};
+  const Json list = run_for_json({add_recommend}, words);
+  EXPECT_EQ(list["model"], "fpmc");
+  EXPECT_EQ(list["ranker"], "xgboost");
+  EXPECT_THAT(list["items"][0]["reasons"].dump(), HasSubstr("average candidate"));
+
+  std::filesystem::remove_all(directories.back());
+  const Ran refused = run_command({add_recommend}, words);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("train the ranking again"));
 }
 
 }  // namespace

@@ -9,21 +9,34 @@
 namespace rapport::cli {
 namespace {
 
-// The tests' own variables are none of the program's, which refuses those it does not know.
-void clean_environment() {
-  std::vector<std::string> ours;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (text.starts_with("RAPPORT_")) ours.push_back(text.substr(0, text.find('=')));
+/// The tests' own variables are none of the program's, which refuses those it does not know: they
+/// are away while a command runs.
+class CleanEnvironment {
+ public:
+  CleanEnvironment() {
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string text = *entry;
+      const std::size_t equals = text.find('=');
+      if (!text.starts_with("RAPPORT_") || equals == std::string::npos) continue;
+      ours_.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    for (const auto& [name, value] : ours_) unsetenv(name.c_str());
   }
-  for (const std::string& name : ours) unsetenv(name.c_str());
-}
+  ~CleanEnvironment() {
+    for (const auto& [name, value] : ours_) setenv(name.c_str(), value.c_str(), 1);
+  }
+  CleanEnvironment(const CleanEnvironment&) = delete;
+  CleanEnvironment& operator=(const CleanEnvironment&) = delete;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> ours_;
+};
 
 }  // namespace
 
 Ran run_command(const std::vector<void (*)(CommandLine&)>& commands, std::vector<std::string> words,
                 const std::string& typed) {
-  clean_environment();
+  const CleanEnvironment clean;
   words.insert(words.begin(), "rapport");
   std::vector<const char*> arguments;
   for (const std::string& word : words) arguments.push_back(word.c_str());

@@ -16,6 +16,7 @@ class CuratorTest : public RecommendTest {
     return Curator(std::move(options),
                    {.datasets = home_.path() / "datasets",
                     .retrievers = home_.path() / "retrievers",
+                    .rankers = home_.path() / "rankers",
                     .demo = demo_},
                    *store_, slot_, clock_);
   }
@@ -37,8 +38,11 @@ class CuratorTest : public RecommendTest {
       std::stop_token stop_token() const override { return {}; }
       double last = 0;
     } context;
-    const auto done = curator.work().at(kind)(**job, context);
+    store::Job claimed = **job;
+    const auto done = curator.work().at(kind)(claimed, context);
     progress_ = context.last;
+    claimed.status = done ? store::JobStatus::kDone : store::JobStatus::kFailed;
+    EXPECT_TRUE(store_->update_job(claimed));
     return done;
   }
   /// RecBole files of twenty users with the films above.

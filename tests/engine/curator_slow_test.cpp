@@ -23,13 +23,44 @@ TEST_F(CuratorTest, ATrainingIsSwappedInWhileRequestsAreServed) {
   EXPECT_GT(progress_, 0);
   EXPECT_TRUE(slot_.get()->has_model());
   EXPECT_EQ(listed(request).model, "sasrec");
+  EXPECT_EQ(listed(request).ranker, "") << "it is still to be learned";
 
-  // The next start finds the model and queues nothing.
+  const auto learned = run(keeper, kTrainRankerJob);
+  ASSERT_TRUE(learned) << learned.error().message;
+  EXPECT_EQ(listed(request).model, "sasrec");
+  EXPECT_EQ(listed(request).ranker, "xgboost");
+  for (const char* kind : {"ridge", "ease"})
+    EXPECT_TRUE(std::filesystem::exists(home_.path() / "retrievers" / "ml-100k" / kind)) << kind;
+
+  // The next start finds them and queues nothing.
   slot_.put(nullptr);
   const std::size_t before = jobs().size();
   curator({}).start();
   EXPECT_TRUE(slot_.get()->has_model());
+  EXPECT_NE(slot_.get()->ranking(), nullptr);
   EXPECT_EQ(jobs().size(), before);
+  curator({.ranking = "none"}).start();
+  EXPECT_EQ(slot_.get()->ranking(), nullptr);
+
+  // One of other models is another one.
+  curator({.beside = {"ease"}}).start();
+  EXPECT_EQ(slot_.get()->ranking(), nullptr);
+  EXPECT_EQ(jobs().size(), before + 1);
+  // And its own can be named.
+  const auto own = home_.path() / "rankers" / "ml-100k" / "sasrec+ridge+ease";
+  curator({.ranking = own.string()}).start();
+  EXPECT_NE(slot_.get()->ranking(), nullptr);
+
+  // A retriever that was trained anew is another one: the ranker is learned again.
+  std::filesystem::remove_all(home_.path() / "retrievers" / "ml-100k" / "ridge");
+  Curator anew = curator({.train_threads = 0});
+  anew.start();
+  EXPECT_EQ(slot_.get()->ranking(), nullptr);
+  EXPECT_NE(slot_.get()->why_no_ranking(), "");
+  ASSERT_TRUE(run(anew, kTrainRankerJob)) << "of other models: nothing is to be done any more";
+  const auto again = run(anew, kTrainRankerJob);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_NE(slot_.get()->ranking(), nullptr);
 }
 
 TEST_F(CuratorTest, ATrainingBeginsAnewWhereWhatIsLeftOfOneIsNoUse) {

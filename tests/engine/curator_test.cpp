@@ -100,6 +100,42 @@ TEST_F(CuratorTest, AModelThatWasTrainedElsewhereServesWhenItIsThere) {
   EXPECT_THAT(jobs(), IsEmpty());
 }
 
+/// A ranker learns of what its retrievers have not: one that may have learned it is of no use.
+TEST_F(CuratorTest, NoRankingIsLearnedOfAModelOfOtherInteractions) {
+  save_films();
+  const auto films = data::Dataset::open(dataset("films"));
+  ASSERT_TRUE(films) << films.error().message;
+  data::DatasetParts parts;
+  parts.name = "films";
+  parts.catalogue = films->catalogue();
+  parts.people = films->people();
+  parts.offsets = {0};
+  for (data::UserIndex user = 0; user < films->users(); ++user) {
+    const auto history = films->history(user);
+    parts.sequence.insert(parts.sequence.end(), history.rbegin(), history.rend());
+    parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
+  }
+  const auto others = data::Dataset::create(std::move(parts));
+  ASSERT_TRUE(others) << others.error().message;
+  const auto model = home_.path() / "retrievers" / "films" / "sasrec";
+  const auto served_with = [&](const data::Dataset& learned_from) {
+    const auto fit =
+        retrieval::fit_retriever("fpmc", learned_from, {{"epochs", "1"}}, {.clock = clock_});
+    EXPECT_TRUE(fit) << fit.error().message;
+    std::filesystem::create_directories(model.parent_path());
+    EXPECT_TRUE(retrieval::save_model(*fit, learned_from, model));
+    curator({.dataset = "films", .beside = {}}).start();
+    EXPECT_TRUE(slot_.get()->has_model());
+    EXPECT_EQ(slot_.get()->ranking(), nullptr);
+  };
+  served_with(*others);
+  EXPECT_THAT(jobs(), IsEmpty());
+  served_with(*films);
+  ASSERT_EQ(jobs().size(), 1u);
+  EXPECT_EQ(jobs().front().kind, kTrainRankerJob);
+  EXPECT_THAT(slot_.get()->why_no_ranking(), HasSubstr("/v1/jobs"));
+}
+
 TEST_F(CuratorTest, TheDemoIsPreparedInTheBackgroundAndThenATrainingIsQueued) {
   write_demo();
   Curator keeper = curator({});

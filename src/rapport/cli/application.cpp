@@ -66,6 +66,7 @@ engine::CuratorPaths curator_paths(const Configuration& configuration, bool demo
   const std::filesystem::path home(configuration.home);
   return {.datasets = home / "datasets",
           .retrievers = home / "retrievers",
+          .rankers = home / "rankers",
           .demo = demo ? demo_folder() : std::filesystem::path()};
 }
 
@@ -126,6 +127,11 @@ Result<void> load_configuration(const Context& context, Configuration& configura
   if (auto kind = retrieval::find_retriever_kind(configuration.recommend.model); !kind)
     return fail(ErrorCode::kInvalidArgument, "recommend.model: " + kind.error().message,
                 "recommend.model");
+  for (const std::string& model : configuration.recommend.beside) {
+    if (auto kind = retrieval::find_retriever_kind(model); !kind)
+      return fail(ErrorCode::kInvalidArgument, "recommend.beside: " + kind.error().message,
+                  "recommend.beside");
+  }
   if (const std::string& domain = configuration.recommend.domain;
       !domain.empty() && std::find(domains.begin(), domains.end(), domain) == domains.end()) {
     return fail(ErrorCode::kInvalidArgument,

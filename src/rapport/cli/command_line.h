@@ -75,6 +75,7 @@ void add_keys(CommandLine& line);
 void add_backup(CommandLine& line);
 void add_data(CommandLine& line);
 void add_train(CommandLine& line);
+void add_palr(CommandLine& line);
 
 /// Prints one JSON document with a line end.
 void print_json(Context& context, const Json& json);

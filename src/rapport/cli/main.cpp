@@ -1,13 +1,13 @@
 #include <csignal>
 #include <iostream>
 
+#include "rapport/base/opened_library.h"
 #include "rapport/cli/command_line.h"
-#include "rapport/retrieval/training_library.h"
 
 int main(int argc, char** argv) {
   // A client that hangs up must not end the server.
   std::signal(SIGPIPE, SIG_IGN);
-  rapport::retrieval::choose_blas_kernels();
+  rapport::base::choose_blas_kernels();
   using namespace rapport::cli;
   CommandLine line;
   add_serve(line);
@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_backup(line);
   add_data(line);
   add_train(line);
+  add_palr(line);
   Context context{std::cin, std::cout, std::cerr, {}, {}, false, false, {}, {}, {}, 0, 1};
   return line.main(argc, argv, context);
 }

@@ -11,11 +11,14 @@ namespace rapport::cli {
 namespace {
 
 struct RecommendCommand {
-  std::string data, model, user;
+  std::string data, model, ranker, user;
   std::vector<std::string> history;
   std::int64_t top = 10;
   bool explain = false;
 };
+
+/// Milliseconds: whoever types a command waits for the ranker.
+constexpr std::int64_t kPatience = 60'000;
 
 using Served = std::shared_ptr<const engine::ServedCatalogue>;
 
@@ -23,7 +26,16 @@ Result<Served> open(const RecommendCommand& command) {
   TRY(data::Dataset opened, data::Dataset::open(command.data));
   auto dataset = std::make_shared<const data::Dataset>(std::move(opened));
   TRY(auto model, retrieval::load_retriever(command.model, *dataset));
-  return engine::ServedCatalogue::create(std::move(dataset), std::move(model));
+  const Served served = engine::ServedCatalogue::create(dataset, std::move(model));
+  if (command.ranker.empty()) return served;
+  TRY(palr::RankingModel learned, palr::load_ranking_model(command.ranker, *dataset));
+  // A path that ends with a slash has no last name.
+  std::filesystem::path path = std::filesystem::absolute(command.model).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  TRY(auto sources, palr::find_sources(learned, path.parent_path(), *dataset, {}));
+  TRY(auto ranking,
+      palr::ListRanker::create(std::move(learned), std::move(sources), *dataset, /*threads=*/0));
+  return served->with_ranking(std::move(ranking));
 }
 
 /// Item ids of the history that is asked about.
@@ -48,11 +60,12 @@ Result<std::vector<std::string>> history_of(const RecommendCommand& command,
   return ids;
 }
 
-/// The steps of a recommendation that need no store, in the order of the model alone.
+/// The steps of a recommendation that need no store, in the order of the scores alone.
 Result<std::vector<engine::RecommendedItem>> recommend(const RecommendCommand& command,
                                                        const std::vector<std::string>& history,
                                                        const engine::ServedCatalogue& served) {
-  const engine::RecommendOptions options;
+  engine::RecommendOptions options;
+  options.ranking_ms = kPatience;
   std::vector<engine::LeftOut> left_out;
   TRY(const engine::Taste taste,
       engine::taste_of_given(history, served,
@@ -61,10 +74,14 @@ Result<std::vector<engine::RecommendedItem>> recommend(const RecommendCommand& c
   const retrieval::Retriever& model = served.model();
   TRY(auto candidates,
       engine::retrieve(served, model, taste, allowed, command.top, options, left_out));
+  const auto ranked = engine::learned_ranking(served, taste, allowed, candidates, options,
+                                              base::SystemClock(), left_out);
+  if (served.ranking() != nullptr && !ranked)
+    return fail(ErrorCode::kInternal, left_out.back().what + ": " + left_out.back().why);
   engine::rank(candidates, taste, served, true, options);
   engine::verify(candidates, served, allowed, left_out);
   const auto chosen = engine::balance(candidates, command.top, 0, served);
-  return engine::explain(chosen, taste, served, model, command.explain);
+  return engine::explain(chosen, taste, served, model, ranked, command.explain);
 }
 
 Json to_json(const engine::RecommendedItem& item, bool with_reasons) {
@@ -92,6 +109,7 @@ Result<void> run(Context& context, const RecommendCommand& command) {
     print_json(context, {{"user", command.user.empty() ? Json() : Json(command.user)},
                          {"catalogue", served->name()},
                          {"model", served->model().kind()},
+                         {"ranker", served->ranking() ? Json(served->ranking()->kind()) : Json()},
                          {"items", std::move(list)}});
     return {};
   }
@@ -115,6 +133,9 @@ void add_recommend(CommandLine& line) {
                                "--model retrievers/ml-100k/sasrec --history 50,181 --explain");
   command->add_option("--data", options->data, "data set (rapport data prepare)")->required();
   command->add_option("--model", options->model, "model (rapport train)")->required();
+  command->add_option("--ranker", options->ranker,
+                      "ranking model (rapport palr train) that orders what its retrievers, beside "
+                      "the model, propose");
   command->add_option("--user", options->user, "a user of the data set, by its own id");
   command->add_option("--history", options->history, "item ids, oldest first")->delimiter(',');
   command->add_option("--top", options->top, "how many")

@@ -22,10 +22,14 @@ namespace rapport::engine {
 inline constexpr const char* kPrepareDatasetJob = "prepare_dataset";
 /// {"dataset": path, "model": kind}.
 inline constexpr const char* kTrainRetrieverJob = "train_retriever";
+/// {"dataset": path, "models": [kind]}: what is missing of these retrievers, then the ranker that
+/// orders what they propose.
+inline constexpr const char* kTrainRankerJob = "train_ranker";
 
 struct CuratorPaths {
   std::filesystem::path datasets;    // $RAPPORT_HOME/datasets: one folder a data set
   std::filesystem::path retrievers;  // $RAPPORT_HOME/retrievers: DATASET/MODEL
+  std::filesystem::path rankers;     // $RAPPORT_HOME/rankers: DATASET/MODEL+MODEL…
   std::filesystem::path demo;        // RecBole's files of the demo; "" for none
 };
 
@@ -47,14 +51,25 @@ class Curator {
 
  private:
   std::filesystem::path dataset_path() const;  // "" when there is none to be had
-  std::filesystem::path model_path(const std::string& dataset) const;
+  std::filesystem::path model_path(const std::string& dataset, const std::string& model) const;
+  std::vector<std::string> ranked_models() const;  // whose candidates a ranker orders
   bool is_demo() const;
   Result<void> open_dataset();
+  std::filesystem::path ranking_path(const std::string& dataset) const;  // "" for none
   void make_missing();
+  void make_ranking(const ServedCatalogue& served);
   bool serve(std::shared_ptr<const data::Dataset> dataset);
+  void add_ranking();
+  Result<std::shared_ptr<const palr::ListRanker>> open_ranking(const ServedCatalogue& served) const;
+  Result<void> check_models(const data::Dataset& dataset) const;
   Result<void> prepare_demo();
   Result<void> train(const store::Job& job, JobContext& context);
-  void enqueue(const char* kind, const std::string& what, Json payload);
+  Result<void> train_model(const std::string& model, const data::Dataset& dataset,
+                           JobContext& context, double from, double to) const;
+  Result<void> train_ranker(const store::Job& job, JobContext& context);
+  Result<void> learn_ranking(const data::Dataset& dataset, const std::filesystem::path& directory,
+                             JobContext& context) const;
+  void enqueue(const char* kind, const std::string& what, Json payload, std::int32_t attempts);
 
   const RecommendOptions options_;
   const CuratorPaths paths_;

@@ -23,6 +23,16 @@ void RecommendOptions::describe(base::OptionSet& set) {
           "a catalogue of so many items is looked up in an approximate index instead of scored "
           "whole",
           1, std::numeric_limits<std::int32_t>::max());
+  set.add("recommend.ranking", ranking,
+          "learned: what several models propose is ordered by a ranker, in "
+          "$RAPPORT_HOME/rankers/DATASET, which with recommend.train is learned in the background; "
+          "none: the order is the model's own; or a directory that rapport palr train wrote");
+  set.add("recommend.beside", beside,
+          "kinds of models that propose beside recommend.model when a ranker is learned");
+  set.add("recommend.ranking_ms", ranking_ms,
+          "milliseconds after which a list goes out in the model's own order, no further step of "
+          "the ranking being begun",
+          1, 60'000);
   set.add("recommend.domain", domain,
           fmt::format("what the catalogue holds, so that chat knows when it is asked for one: {}",
                       fmt::join(recommendation_domains(), ", ")));
@@ -74,8 +84,13 @@ Result<void> check_k(std::int64_t k, std::int64_t max_items) {
 }
 
 Recommendation answer(const RecommendationTrace& trace) {
-  return {trace.response_id,   trace.served->name(), trace.model,
-          trace.permit.degree, trace.items,          trace.created};
+  return {.id = trace.response_id,
+          .catalogue = trace.served->name(),
+          .model = trace.model,
+          .ranker = trace.ranked ? std::string(trace.served->ranking()->kind()) : "",
+          .degree = trace.permit.degree,
+          .items = trace.items,
+          .created = trace.created};
 }
 
 }  // namespace
@@ -126,6 +141,8 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   trace.model = model.kind();
   TRY(trace.candidates, retrieve(served, model, trace.taste, allowed, k, options_, trace.left_out));
   step.begin("rank");
+  trace.ranked = learned_ranking(served, trace.taste, allowed, trace.candidates, options_, clock_,
+                                 trace.left_out);
   rank(trace.candidates, trace.taste, served, reads_history(model), options_);
   step.begin("verify");
   verify(trace.candidates, served, allowed, trace.left_out);
@@ -134,10 +151,12 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   trace.diversity = trace.permit.settings() || !trace.taste.sequence.empty()
                         ? request.diversity.value_or(options_.diversity)
                         : request.diversity.value_or(0);
-  trace.arm = fmt::format("{},diversity={:g}", trace.model, trace.diversity);
+  trace.arm = fmt::format("{}{},diversity={:g}", trace.model,
+                          trace.ranked ? fmt::format("+{}", served.ranking()->kind()) : "",
+                          trace.diversity);
   const auto chosen = balance(trace.candidates, k, trace.diversity, served);
   step.begin("explain");
-  TRY(trace.items, explain(chosen, trace.taste, served, model, request.explain));
+  TRY(trace.items, explain(chosen, trace.taste, served, model, trace.ranked, request.explain));
   step.end();  // the time of the steps below cannot be in what they write
   if (trace.permit.settings()) {
     TRY_VOID(store_.ensure_user(trace.who.user, trace.who.app, trace.who.name));

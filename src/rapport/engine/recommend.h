@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rapport/base/clock.h"
@@ -25,20 +26,29 @@
 
 namespace rapport::engine {
 
+/// Of RecommendOptions::ranking, beside a directory's path.
+inline constexpr std::string_view kLearnedRanking = "learned";
+inline constexpr std::string_view kNoRanking = "none";
+
 struct RecommendOptions {
   std::string dataset = {};        // in $RAPPORT_HOME/datasets, or a path; "": the demo's, if any
   std::string model = "sasrec";    // kind of retriever; $RAPPORT_HOME/retrievers/DATASET/MODEL
   bool train = true;               // in the background, when there is no such model
   std::int64_t train_threads = 1;  // of that training; 0: one a core
   std::int64_t index_from = retrieval::Retriever::kIndexedFrom;  // items, for an approximate index
-  std::string domain = "films";  // what the catalogue holds: films, books, music, products
-  bool chat = true;              // answer "what should I watch tonight?" in chat
-  std::int64_t max_items = 100;  // upper bound of a request's k
-  std::int64_t candidates = 50;  // retrieved before ranking (PALR: 50)
-  std::int64_t history = 500;    // items of a user's history that count, those met last
-  double diversity = 0.3;        // of balance, in [0, 1]: 0 is none
-  double favourite_weight = 1;   // of a favourite category, in standard deviations of the scores
-  double interest_weight = 2;    // of the history's categories while popularity serves
+  /// "learned": what several retrievers propose is ordered by a ranker that learned of them, in
+  /// $RAPPORT_HOME/rankers/DATASET; "none"; or the directory of another one.
+  std::string ranking = std::string(kLearnedRanking);
+  std::vector<std::string> beside = {"ridge", "ease"};  // kinds that propose beside `model`, for it
+  std::int64_t ranking_ms = 250;  // after which no further step of the ranking is begun
+  std::string domain = "films";   // what the catalogue holds: films, books, music, products
+  bool chat = true;               // answer "what should I watch tonight?" in chat
+  std::int64_t max_items = 100;   // upper bound of a request's k
+  std::int64_t candidates = 50;   // retrieved before ranking (PALR: 50)
+  std::int64_t history = 500;     // items of a user's history that count, those met last
+  double diversity = 0.3;         // of balance, in [0, 1]: 0 is none
+  double favourite_weight = 1;    // of a favourite category, in standard deviations of the scores
+  double interest_weight = 2;     // of the history's categories while popularity serves
 
   void describe(base::OptionSet& set);
 };

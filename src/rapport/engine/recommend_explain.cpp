@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "rapport/base/log.h"
 #include "rapport/engine/recommend_steps.h"
 
 namespace rapport::engine {
@@ -13,6 +14,8 @@ using store::InteractionKind;
 // The history that reasons are looked for in, and the part of it that is left out item by item.
 constexpr std::size_t kLookedAt = 100;
 constexpr std::size_t kLeftOut = 10;
+// Features that a ranker's reason names.
+constexpr std::size_t kContributions = 3;
 
 std::string title_of(const ServedCatalogue& served, data::ItemIndex item) {
   const std::string_view title = served.catalogue().title(item);
@@ -105,15 +108,15 @@ class Influence {
       without.push_back(sequence);
       without.back().erase(without.back().begin() + static_cast<std::ptrdiff_t>(i));
     }
-    std::vector<retrieval::Query> queries;
+    std::vector<retrieval::Query> queries = {{.history = sequence}};
     for (const auto& history : without) queries.push_back({.history = history});
     const auto items = static_cast<std::size_t>(model.items());
     std::vector<float> scores(queries.size() * items);
     TRY_VOID(model.score(queries, scores));
-    for (std::size_t q = 0; q < queries.size(); ++q) {
+    for (std::size_t q = 1; q < queries.size(); ++q) {
       for (const Candidate& each : chosen) {
-        influence.drops_.push_back(each.score -
-                                   scores[q * items + static_cast<std::size_t>(each.item)]);
+        const auto item = static_cast<std::size_t>(each.item);
+        influence.drops_.push_back(static_cast<double>(scores[item] - scores[q * items + item]));
       }
     }
     influence.chosen_ = chosen.size();
@@ -133,10 +136,12 @@ class Influence {
     }
     if (drop <= 0) return std::nullopt;
     const HistoryItem& cause = taste.history[first_ + most];
-    Reason reason{"influence",
-                  fmt::format("would score {:.2f} less without {}, {}", drop,
-                              title_of(served, cause.item), what_was_done(cause)),
-                  evidence_of(served, cause)};
+    Reason reason{
+        "influence",
+        fmt::format("would score {:.2f} less by {} without {}, {}", drop, served.model().kind(),
+                    title_of(served, cause.item), what_was_done(cause)),
+        evidence_of(served, cause)};
+    reason.evidence["model"] = served.model().kind();
     reason.evidence["score_drop"] = drop;
     return reason;
   }
@@ -147,11 +152,58 @@ class Influence {
   std::vector<double> drops_;
 };
 
+// A feature's words about this history.
+std::string about_history(std::string words, const std::string& newest) {
+  constexpr std::string_view kNewest = "{newest}";
+  if (const auto at = words.find(kNewest); at != std::string::npos)
+    words.replace(at, kNewest.size(), newest);
+  return words;
+}
+
+// What the learned ranker puts each chosen item above the average candidate for.
+std::vector<std::optional<Reason>> ranking_reasons(const std::vector<Candidate>& chosen,
+                                                   const palr::RankedList& ranked,
+                                                   const Taste& taste,
+                                                   const ServedCatalogue& served) {
+  std::vector<std::optional<Reason>> reasons(chosen.size());
+  std::vector<std::size_t> places;
+  for (const Candidate& each : chosen) places.push_back(ranked.pool.find(each.item).value());
+  const palr::ListRanker& ranker = *served.ranking();
+  const auto raised = ranker.raised_by(ranked, places, kContributions);
+  if (!raised) {
+    base::log_warning("a ranking cannot be explained", {{"error", raised.error().message}});
+    return reasons;
+  }
+  const std::string newest = title_of(served, taste.sequence.back());
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if ((*raised)[i].empty()) continue;
+    Json features = Json::array();
+    std::vector<std::string> words;
+    for (const palr::Contribution& each : (*raised)[i]) {
+      const palr::Feature& feature = ranker.columns()[each.column];
+      std::string clause = about_history(feature.words, newest);
+      if (std::ranges::find(words, clause) == words.end()) words.push_back(std::move(clause));
+      features.push_back({{"feature", feature.name},
+                          {"meaning", feature.meaning},
+                          {"value", ranked.rows[places[i] * ranker.columns().size() + each.column]},
+                          {"contribution", each.amount}});
+    }
+    reasons[i] = {"ranking",
+                  fmt::format("stands above the average candidate by {}", fmt::join(words, ", ")),
+                  {{"ranker", ranker.kind()}, {"features", std::move(features)}}};
+  }
+  return reasons;
+}
+
 }  // namespace
 
 Result<std::vector<RecommendedItem>> explain(const std::vector<Candidate>& chosen,
                                              const Taste& taste, const ServedCatalogue& served,
-                                             const retrieval::Retriever& model, bool influence) {
+                                             const retrieval::Retriever& model,
+                                             const std::optional<palr::RankedList>& ranked,
+                                             bool influence) {
+  std::vector<std::optional<Reason>> ranking(chosen.size());
+  if (ranked) ranking = ranking_reasons(chosen, *ranked, taste, served);
   std::optional<Influence> measured;
   // Of a single item's history nothing is left to compare with.
   if (influence && reads_history(model) && taste.sequence.size() > 1 && !chosen.empty()) {
@@ -166,6 +218,7 @@ Result<std::vector<RecommendedItem>> explain(const std::vector<Candidate>& chose
     };
     add(setting_reason(chosen[place].item, taste, served));
     add(history_reason(chosen[place].item, taste, served));
+    add(ranking[place]);
     if (measured) add(measured->reason(place, taste, served));
     if (shown.reasons.empty() || !reads_history(model)) {
       add(popularity_reason(chosen[place].item, served));

@@ -1,9 +1,56 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "rapport/base/log.h"
 #include "rapport/engine/recommend_steps.h"
 
 namespace rapport::engine {
+namespace {
+
+/// Asked between the steps of a ranking whether its time is over.
+class Deadline {
+ public:
+  Deadline(const base::Clock& clock, std::int64_t milliseconds)
+      : clock_(clock), at_(clock.steady() + std::chrono::milliseconds(milliseconds)) {}
+  bool passed() const { return clock_.steady() > at_; }
+
+ private:
+  const base::Clock& clock_;
+  std::chrono::steady_clock::time_point at_;
+};
+
+}  // namespace
+
+std::optional<palr::RankedList> learned_ranking(const ServedCatalogue& served, const Taste& taste,
+                                                const Allowed& allowed,
+                                                std::vector<Candidate>& candidates,
+                                                const RecommendOptions& options,
+                                                const base::Clock& clock,
+                                                std::vector<LeftOut>& left_out) {
+  if (served.ranking() == nullptr || taste.sequence.empty()) return std::nullopt;
+  palr::PoolFilter filter{
+      .admits = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; }};
+  for (const Candidate& each : candidates) filter.also.push_back(each.item);
+  const Deadline deadline(clock, options.ranking_ms);
+  auto list = served.ranking()->rank({.history = taste.sequence}, filter,
+                                     [&] { return deadline.passed(); });
+  if (!list) {
+    // The model's own order is good enough, and better than no list.
+    const bool late = list.error().code == ErrorCode::kTimeout;
+    const std::string why =
+        late ? fmt::format("it took longer than {} ms", options.ranking_ms) : list.error().message;
+    left_out.push_back({"the learned ranking", fmt::format("{}: the list is in the order of {}",
+                                                           why, served.model().kind())});
+    if (!late) base::log_warning("a learned ranking failed", {{"error", list.error().message}});
+    return std::nullopt;
+  }
+  candidates.clear();
+  for (std::size_t i = 0; i < list->pool.size(); ++i)
+    candidates.push_back({list->pool.items[i], static_cast<double>(list->scores[i]), 0});
+  return *std::move(list);
+}
 
 void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCatalogue& served,
           bool reads_history, const RecommendOptions& options) {

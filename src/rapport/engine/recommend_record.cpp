@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "rapport/engine/explanation.h"
 #include "rapport/engine/recommend_steps.h"
@@ -44,10 +45,20 @@ Json history_used(const RecommendationTrace& trace) {
   return history;
 }
 
+std::string retrievers_of(const palr::ListRanker& ranking) {
+  std::vector<std::string_view> names;
+  for (const palr::CandidateSource& source : ranking.sources()) names.push_back(source.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 // The one-sentence answer to "why did you recommend that?".
 std::string summary(const RecommendationTrace& trace) {
-  const std::string ranked =
-      fmt::format("ranked by {} over the catalogue {}", trace.model, trace.served->name());
+  const std::string ranked = fmt::format(
+      "ranked by {} over the catalogue {}",
+      trace.ranked ? fmt::format("what {} learned of {}", trace.served->ranking()->kind(),
+                                 retrievers_of(*trace.served->ranking()))
+                   : trace.model,
+      trace.served->name());
   const std::size_t count = trace.taste.history.size();
   const std::string items =
       fmt::format("{} {} of the history", count, count == 1 ? "item" : "items");
@@ -109,13 +120,15 @@ Json explanation(const RecommendationTrace& trace) {
   json["left_out"] = personal ? to_json(trace.left_out) : Json::array();
   json["choice"] = {
       {"policy", kRecommendPolicy}, {"arm", trace.arm}, {"propensity", trace.propensity}};
-  json["recommendation"] = {{"catalogue", trace.served->name()},
-                            {"model", trace.model},
-                            {"why_no_model", or_null(trace.served->why_no_model())},
-                            {"candidates", trace.candidates.size()},
-                            {"diversity", trace.diversity},
-                            {"interests", std::move(interests)},
-                            {"items", items_shown(trace)}};
+  json["recommendation"] = {
+      {"catalogue", trace.served->name()},
+      {"model", trace.model},
+      {"why_no_model", or_null(trace.served->why_no_model())},
+      {"ranker", trace.ranked ? Json(trace.served->ranking()->kind()) : Json()},
+      {"candidates", trace.candidates.size()},
+      {"diversity", trace.diversity},
+      {"interests", std::move(interests)},
+      {"items", items_shown(trace)}};
   json["steps"] = to_json(trace.steps);
   return json;
 }

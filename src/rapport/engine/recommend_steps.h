@@ -61,7 +61,7 @@ class Allowed {
 
 struct Candidate {
   data::ItemIndex item = 0;
-  double score = 0;  // the model's own
+  double score = 0;  // the model's own; the ranker's where one was learned
   double fused = 0;  // of rank: what the list is ordered by
 };
 
@@ -75,8 +75,9 @@ struct RecommendationTrace {
   std::string domain;
   std::shared_ptr<const ServedCatalogue> served;
   Taste taste;
-  std::string model;                  // the retriever's kind
-  std::vector<Candidate> candidates;  // after verify
+  std::string model;                       // the retriever's kind
+  std::optional<palr::RankedList> ranked;  // where a learned ranker ordered the candidates
+  std::vector<Candidate> candidates;       // after verify
   double diversity = 0;
   std::string arm;        // what was chosen of all ways to make a list: "sasrec,diversity=0.3"
   double propensity = 1;  // nothing is left to chance so far
@@ -108,8 +109,19 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
                                         const RecommendOptions& options,
                                         std::vector<LeftOut>& left_out);
 
-/// Step 5. Scores in standard deviations, plus the weights of favourites and interests; best first,
-/// among equals the lower number.
+/// Step 5, its first half, where a ranker was learned and something of the user's history is known:
+/// what its other retrievers propose joins the candidates, and all have its scores. None, and the
+/// candidates as they were, where that takes longer than `options.ranking_ms` or fails; `left_out`
+/// says so.
+std::optional<palr::RankedList> learned_ranking(const ServedCatalogue& served, const Taste& taste,
+                                                const Allowed& allowed,
+                                                std::vector<Candidate>& candidates,
+                                                const RecommendOptions& options,
+                                                const base::Clock& clock,
+                                                std::vector<LeftOut>& left_out);
+
+/// Step 5, the other half. Scores in standard deviations, plus the weights of favourites and
+/// interests; best first, among equals the lower number.
 void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCatalogue& served,
           bool reads_history, const RecommendOptions& options);
 
@@ -127,7 +139,9 @@ std::vector<Candidate> balance(const std::vector<Candidate>& candidates, std::in
 /// Step 8. Why each is there.
 Result<std::vector<RecommendedItem>> explain(const std::vector<Candidate>& chosen,
                                              const Taste& taste, const ServedCatalogue& served,
-                                             const retrieval::Retriever& model, bool influence);
+                                             const retrieval::Retriever& model,
+                                             const std::optional<palr::RankedList>& ranked,
+                                             bool influence);
 
 /// Step 9. All that the finished trace leaves behind, for one transaction.
 store::Exchange record(const RecommendationTrace& trace);

@@ -14,7 +14,7 @@ namespace rapport::engine {
 
 /// Why an item is in the list; each claim can be checked against the history and the catalogue.
 struct Reason {
-  std::string kind;  // "history", "influence", "setting", "popularity"
+  std::string kind;  // "history", "influence", "ranking", "setting", "popularity"
   std::string text;  // what the item does: "shares Action with Star Wars, which you liked"
   Json evidence = Json::object();
 };
@@ -26,7 +26,7 @@ struct RecommendedItem {
   std::string title;
   std::vector<std::string> categories;
   std::optional<std::int32_t> year;
-  double score = 0;  // the model's own
+  double score = 0;  // what it was ranked by: the ranker's, or the model's own
   std::vector<Reason> reasons;
 };
 
@@ -37,6 +37,7 @@ struct Recommendation {
   std::string id;         // "rec_…"
   std::string catalogue;  // the data set's name
   std::string model;      // the retriever's kind
+  std::string ranker;     // the learned ranker's kind; "": the model's own order
   profile::Degree degree = profile::Degree::kGeneric;
   std::vector<RecommendedItem> items;  // best first; fewer than k when the filters leave no more
   base::UnixMillis created = 0;

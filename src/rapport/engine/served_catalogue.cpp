@@ -108,6 +108,14 @@ std::shared_ptr<const ServedCatalogue> ServedCatalogue::create(
   return served;
 }
 
+std::shared_ptr<const ServedCatalogue> ServedCatalogue::with_ranking(
+    std::shared_ptr<const palr::ListRanker> ranking, std::string why_no_ranking) const {
+  std::shared_ptr<ServedCatalogue> served(new ServedCatalogue(*this));
+  served->ranking_ = std::move(ranking);
+  served->why_no_ranking_ = std::move(why_no_ranking);
+  return served;
+}
+
 void ServedCatalogue::index_items() {
   std::map<std::string, CategoryIndex> by_name;
   category_offsets_.push_back(0);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "rapport/data/dataset.h"
+#include "rapport/palr/list_ranker.h"
 #include "rapport/retrieval/retriever.h"
 
 namespace rapport::engine {
@@ -36,17 +37,26 @@ class ServedCatalogue {
   static std::shared_ptr<const ServedCatalogue> create(
       std::shared_ptr<const data::Dataset> dataset,
       std::shared_ptr<const retrieval::Retriever> model, std::string why_no_model = {});
+  /// The same with a ranking that orders what its model and other retrievers propose; while that is
+  /// null `why_no_ranking` says why.
+  std::shared_ptr<const ServedCatalogue> with_ranking(
+      std::shared_ptr<const palr::ListRanker> ranking, std::string why_no_ranking = {}) const;
 
   const std::string& name() const { return dataset_->name(); }
   const std::shared_ptr<const data::Dataset>& dataset() const { return dataset_; }
   const data::Catalogue& catalogue() const { return dataset_->catalogue(); }
   /// The best there is.
   const retrieval::Retriever& model() const { return model_ ? *model_ : *popularity_; }
+  /// Null while popularity serves.
+  const std::shared_ptr<const retrieval::Retriever>& shared_model() const { return model_; }
   /// How often each item was chosen, all of every history counted: for whoever lets nothing be used
   /// of them, or of whom nothing is known.
   const retrieval::Retriever& popularity() const { return *popularity_; }
   bool has_model() const { return model_ != nullptr; }
   const std::string& why_no_model() const { return why_no_model_; }
+  /// Null where none was learned: then the model's own order counts.
+  const palr::ListRanker* ranking() const { return ranking_.get(); }
+  const std::string& why_no_ranking() const { return why_no_ranking_; }
 
   const std::vector<std::string>& category_names() const { return category_names_; }
   /// Sorted.
@@ -73,6 +83,7 @@ class ServedCatalogue {
 
  private:
   ServedCatalogue() = default;
+  ServedCatalogue(const ServedCatalogue&) = default;
   std::optional<data::ItemIndex> nearest(std::string_view id) const;
   void index_items();
   void count_interactions();
@@ -81,6 +92,8 @@ class ServedCatalogue {
   std::shared_ptr<const retrieval::Retriever> popularity_;
   std::shared_ptr<const retrieval::Retriever> model_;
   std::string why_no_model_;
+  std::shared_ptr<const palr::ListRanker> ranking_;
+  std::string why_no_ranking_;
 
   std::vector<std::string> category_names_;
   std::unordered_map<std::string, CategoryIndex> category_by_key_;

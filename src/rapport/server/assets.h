@@ -1,4 +1,4 @@
-// The files of page/, built into the program (embed_assets.cmake).
+// The files of page/, built into the program (cmake/embed_files.cmake).
 #pragma once
 
 #include <string_view>

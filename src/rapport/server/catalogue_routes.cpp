@@ -38,6 +38,8 @@ Result<HttpResponse> describe(const Services& services, const HttpRequest&) {
        {"items", served->catalogue().size()},
        {"categories", served->category_names()},
        {"model", served->model().kind()},
+       {"ranker", served->ranking() ? Json(served->ranking()->kind()) : Json()},
+       {"why_no_ranker", served->ranking() ? Json() : Json(served->why_no_ranking())},
        {"why_no_model", served->has_model() ? Json() : Json(served->why_no_model())}});
 }
 

@@ -118,6 +118,7 @@ Result<HttpResponse> recommend(const Services& services, const HttpRequest& requ
                              {"created", base::iso8601(list.created)},
                              {"catalogue", list.catalogue},
                              {"model", list.model},
+                             {"ranker", list.ranker.empty() ? Json() : Json(list.ranker)},
                              {"degree", static_cast<int>(list.degree)},
                              {"items", std::move(items)}});
 }

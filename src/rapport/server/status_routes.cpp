@@ -52,7 +52,10 @@ HttpResponse readiness(const Services& services) {
        {"model", models.front().id},
        {"embedding_model", services.embedder == nullptr ? Json() : Json(services.embedder->id())},
        {"catalogue", served == nullptr ? Json() : Json(served->name())},
-       {"recommender", served == nullptr ? Json() : Json(served->model().kind())}});
+       {"recommender", served == nullptr ? Json() : Json(served->model().kind())},
+       {"ranker", served == nullptr || served->ranking() == nullptr
+                      ? Json()
+                      : Json(served->ranking()->kind())}});
 }
 
 void add_public(Router& router, std::string pattern, Operation operation, Handler handler) {

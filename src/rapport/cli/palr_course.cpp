@@ -1,0 +1,80 @@
+#include "rapport/cli/palr_course.h"
+
+namespace rapport::cli {
+
+Result<void> assign_options(base::OptionSet& set, const std::vector<std::string>& words,
+                            std::string_view command) {
+  for (const std::string& word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("--set {}: expected KEY=VALUE; rapport {} --help has the keys", word,
+                              command),
+                  "set");
+    TRY_VOID(set.assign(word.substr(0, equals), word.substr(equals + 1), "--set"));
+  }
+  return {};
+}
+
+std::string options_help(const base::OptionSet& set) {
+  std::string text = "\nKeys of --set:\n";
+  for (const auto& option : set.options()) {
+    const Json value = base::OptionSet::value(option);
+    std::string shown = value.is_string() ? value.get<std::string>() : value.dump();
+    if (value.is_array()) {
+      shown.clear();
+      for (const Json& each : value) shown += (shown.empty() ? "" : ",") + each.get<std::string>();
+    }
+    text += fmt::format("  {:<30}{}\n", option.key + "=" + shown, option.help);
+  }
+  return text;
+}
+
+void add_set_option(CLI::App* command, std::vector<std::string>& assignments) {
+  command->add_option("--set", assignments, "one of the options, as KEY=VALUE; repeatable")
+      ->allow_extra_args(false);
+}
+
+Course::Course(const Context& context)
+    : context_(context), watch_([this](int) { stop_.request_stop(); }) {}
+
+palr::LearningContext Course::learning() {
+  return {.clock = clock_,
+          .ranker = {.seed = context_.seed,
+                     .threads = context_.threads,
+                     .on_progress = [this](const palr::RankerProgress& at) { show(at); },
+                     .stop_token = stop_.get_token()},
+          .stage = [this](std::string_view name, std::int64_t users) {
+            return stage(name, users, "users");
+          }};
+}
+
+retrieval::WorkStep Course::stage(std::string_view name, std::int64_t total, std::string unit) {
+  begin(std::string(name), total, std::move(unit));
+  return [this, total](double done) -> Result<void> {
+    if (stop_.stop_requested()) return fail(ErrorCode::kCancelled, "stopped");
+    advance_to(static_cast<std::int64_t>(done * static_cast<double>(total)));
+    return {};
+  };
+}
+
+void Course::show(const palr::RankerProgress& at) {
+  if (at.round == 1)
+    begin(at.is_final ? "ranker, on all its users" : "ranker, to choose its rounds", at.rounds,
+          "rounds");
+  advance_to(at.round);
+}
+
+void Course::begin(std::string what, std::int64_t total, std::string unit) {
+  progress_.reset();
+  done_ = 0;
+  progress_.emplace(std::move(what), total, std::move(unit), clock_,
+                    context_.quiet ? base::ProgressStyle::kQuiet : base::default_progress_style());
+}
+
+void Course::advance_to(std::int64_t done) {
+  if (progress_) progress_->advance(done - done_);
+  done_ = done;
+}
+
+}  // namespace rapport::cli
