@@ -21,8 +21,8 @@ GenerateRequest long_question(int number, std::int32_t max_tokens) {
   return greedy(text + " What follows from it?", max_tokens);
 }
 
-// Without flash attention a token's numbers depend on nothing but the tokens before it, in
-// conversations of any length, read in any pieces, from any cache.
+// Without flash attention the same request gets the same numbers in conversations of any length,
+// read in any pieces, from any cache.
 TEST(EmbeddedModelSlow, WithoutFlashAttentionLongConversationsAreTheSameBesideOthersToo) {
   EmbeddedOptions options = small_options();
   options.flash_attention = false;

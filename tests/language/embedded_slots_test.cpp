@@ -24,7 +24,7 @@ Tokens operator+(Tokens a, const Tokens& b) {
 /// A table whose requests read their whole prompt in one piece and write `answer` token by token.
 class SlotTableTest : public ::testing::Test {
  protected:
-  SlotTable table{3, /*exact=*/false};
+  SlotTable table{3, kFlashAttention};
 
   SlotTable::Placement begin(const Tokens& prompt, bool reproducible = false) {
     const auto placement = table.place(prompt, reproducible);
@@ -112,7 +112,7 @@ TEST_F(SlotTableTest, AReproducibleRequestKeepsOnlyWhatItWouldComputeTheSame) {
   const auto next = run(first + answer + text(3, 100), {}, /*reproducible=*/true);
   EXPECT_EQ(next.keep, 200u) << "the answer was computed token by token, the prompt in tiles";
   const auto again = run(first, {}, /*reproducible=*/true);
-  EXPECT_EQ(again.keep, 200u - kAttentionTile) << "what is left must fill a tile";
+  EXPECT_EQ(again.keep, 200u - kFlashAttention.tile) << "what is left must fill a tile";
 }
 
 TEST_F(SlotTableTest, AReproducibleTurnTakesItsSlotAlsoWhenItKeepsNothing) {
@@ -127,25 +127,29 @@ TEST_F(SlotTableTest, AReproducibleShortPromptKeepsShortPrompts) {
       << "a long prompt would compute these in tiles";
 }
 
-TEST_F(SlotTableTest, AnExactTableKeepsAllForEveryone) {
-  table = SlotTable(3, /*exact=*/true);
+TEST_F(SlotTableTest, WithoutFlashAttentionOnlySingleTokensAreComputedOtherwise) {
+  table = SlotTable(3, kPlainAttention);
   run(text(1, 200), text(2, 20));
-  EXPECT_EQ(run(text(1, 200) + text(2, 20) + text(3, 100), {}, true).keep, 220u);
+  EXPECT_EQ(run(text(1, 200) + text(2, 20) + text(3, 100), {}, true).keep, 200u)
+      << "the answer was computed token by token";
+  EXPECT_EQ(run(text(1, 200), {}, true).keep, 198u) << "no token is left by itself";
+  EXPECT_EQ(run(text(1, 200), {}, false).keep, 199u);
 }
 
 // Law: pieces make up the whole, none is longer than asked but by less than a tile, and none is
 // shorter than a tile unless the whole is.
 TEST(ChunkSize, NeverLeavesLessThanATile) {
-  for (const std::size_t limit : {64u, 100u, 128u, 512u}) {
-    for (std::size_t length = 1; length < 1500; ++length) {
-      std::size_t remaining = length;
-      while (remaining > 0) {
-        const std::size_t chunk = chunk_size(remaining, limit);
-        ASSERT_GT(chunk, 0u);
-        ASSERT_LE(chunk, std::max<std::size_t>(limit, 2 * kAttentionTile - 1));
-        ASSERT_TRUE(chunk >= kAttentionTile || length < kAttentionTile)
-            << length << " by " << limit;
-        remaining -= chunk;
+  for (const std::size_t tile : {kFlashAttention.tile, kPlainAttention.tile}) {
+    for (const std::size_t limit : {64u, 100u, 128u, 512u}) {
+      for (std::size_t length = 1; length < 1500; ++length) {
+        std::size_t remaining = length;
+        while (remaining > 0) {
+          const std::size_t chunk = chunk_size(remaining, limit, tile);
+          ASSERT_GT(chunk, 0u);
+          ASSERT_LE(chunk, std::max<std::size_t>(limit, 2 * tile - 1));
+          ASSERT_TRUE(chunk >= tile || length < tile) << length << " by " << limit;
+          remaining -= chunk;
+        }
       }
     }
   }

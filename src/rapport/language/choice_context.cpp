@@ -57,8 +57,8 @@ Result<void> ChoiceContext::make_room(std::size_t cells) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx =
       static_cast<std::uint32_t>((cells + kCellsAtOnce - 1) / kCellsAtOnce * kCellsAtOnce);
-  params.n_batch = params.n_ubatch =
-      static_cast<std::uint32_t>(std::max(kPromptTokens + kAttentionTile, settings_.batch_tokens));
+  params.n_batch = params.n_ubatch = static_cast<std::uint32_t>(std::max(
+      kPromptTokens + attention_tiles(settings_.flash_attention).tile, settings_.batch_tokens));
   params.n_outputs_max = static_cast<std::uint32_t>(settings_.batch_tokens);
   params.n_seq_max = static_cast<std::uint32_t>(kSequences + 1);
   params.n_threads = params.n_threads_batch = settings_.threads;
@@ -94,7 +94,8 @@ Result<void> ChoiceContext::begin(std::span<const std::int32_t> prompt,
 Result<bool> ChoiceContext::go_on(std::size_t prompt_tokens, std::int32_t threads) {
   if (prompt_read_ < prompt_.size()) {
     TRY_VOID(read_prompt(
-        chunk_size(prompt_.size() - prompt_read_, std::min(prompt_tokens, kPromptTokens)),
+        chunk_size(prompt_.size() - prompt_read_, std::min(prompt_tokens, kPromptTokens),
+                   attention_tiles(settings_.flash_attention).tile),
         threads));
   } else {
     TRY_VOID(read_choices(threads));

@@ -15,7 +15,7 @@
 // depend neither on what the cache holds nor on what runs beside it (on x86 CPUs, which the tests
 // check; with flash attention only while a conversation is within 256 tokens for the latter: see
 // `EmbeddedOptions::flash_attention`). It pays with less reuse: at least 64 tokens of the prompt
-// and everything the model itself wrote before are computed again.
+// (2 without flash attention) and everything the model itself wrote before are computed again.
 #pragma once
 
 #include <cstdint>

@@ -26,14 +26,15 @@ std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::
 
 }  // namespace
 
-SlotTable::SlotTable(std::size_t slots, bool exact) : slots_(slots), exact_(exact) {}
+SlotTable::SlotTable(std::size_t slots, AttentionTiles attention)
+    : slots_(slots), attention_(attention) {}
 
 std::size_t SlotTable::reusable(const Slot& slot, std::span<const std::int32_t> prompt,
                                 bool reproducible) const {
   const std::size_t shared = std::min(common_prefix(slot.tokens, prompt), prompt.size() - 1);
-  if (exact_ || !reproducible) return shared;
-  if (prompt.size() < kAttentionTile) return std::min(shared, slot.single);
-  return std::min({shared, slot.tiled, prompt.size() - kAttentionTile});
+  if (!reproducible) return shared;
+  if (prompt.size() < attention_.tile) return std::min(shared, slot.single);
+  return std::min({shared, slot.tiled, prompt.size() - attention_.tile});
 }
 
 std::optional<SlotTable::Placement> SlotTable::place(std::span<const std::int32_t> prompt,
@@ -88,9 +89,9 @@ void SlotTable::computed(std::size_t slot, std::span<const std::int32_t> tokens)
   Slot& at = slots_[slot];
   const std::size_t before = at.tokens.size();
   const std::size_t after = before + tokens.size();
-  if (tokens.size() >= kAttentionTile) {
+  if (tokens.size() >= attention_.tile) {
     if (at.tiled == before) at.tiled = after;
-  } else if (at.single == before && after <= kUnsplitCells) {
+  } else if (at.single == before && after <= attention_.unsplit_cells) {
     at.single = after;
   }
   at.tokens.insert(at.tokens.end(), tokens.begin(), tokens.end());
@@ -108,12 +109,12 @@ void SlotTable::release(std::size_t slot) {
   slots_[slot].used_at = ++clock_;
 }
 
-std::size_t chunk_size(std::size_t remaining, std::size_t limit) {
-  const std::size_t chunk = std::max(limit, kAttentionTile);
+std::size_t chunk_size(std::size_t remaining, std::size_t limit, std::size_t tile) {
+  const std::size_t chunk = std::max(limit, tile);
   if (remaining <= chunk) return remaining;
-  if (remaining - chunk >= kAttentionTile) return chunk;
+  if (remaining - chunk >= tile) return chunk;
   // Too little would be left: leave a tile, or when that leaves no tile here, take it all.
-  return remaining >= 2 * kAttentionTile ? remaining - kAttentionTile : remaining;
+  return remaining >= 2 * tile ? remaining - tile : remaining;
 }
 
 }  // namespace rapport::language

@@ -5,19 +5,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace rapport::language {
 
-/// llama.cpp's flash attention for CPUs takes tokens in tiles of this size and fewer than that one
-/// by one; sums are ordered otherwise, so the same token's numbers differ a little between the two
-/// ways.
-inline constexpr std::size_t kAttentionTile = 64;
-/// Up to so many cells of a conversation, one token by itself is computed as one among others;
-/// beyond, llama.cpp splits its cells over threads.
-inline constexpr std::size_t kUnsplitCells = 256;
+/// How llama.cpp computes attention on CPUs: a tile of tokens or more at once, and fewer one by
+/// one. Sums are ordered otherwise, so the same token's numbers may differ between the two ways.
+struct AttentionTiles {
+  std::size_t tile = 0;
+  /// Up to so many cells of a conversation, fewer tokens than a tile have the same numbers whatever
+  /// is computed beside them; beyond, flash attention splits the cells over threads.
+  std::size_t unsplit_cells = 0;
+};
+inline constexpr AttentionTiles kFlashAttention{.tile = 64, .unsplit_cells = 256};
+/// Without flash attention: products of matrices, where a single row has a kernel of its own.
+inline constexpr AttentionTiles kPlainAttention{
+    .tile = 2, .unsplit_cells = std::numeric_limits<std::size_t>::max()};
+
+inline constexpr AttentionTiles attention_tiles(bool flash_attention) {
+  return flash_attention ? kFlashAttention : kPlainAttention;
+}
 
 /// Not thread-safe.
 class SlotTable {
@@ -39,8 +49,7 @@ class SlotTable {
     std::size_t keep = 0;                  // … then drop all but so many leading tokens
   };
 
-  /// With `exact`, a token's numbers do not depend on how it was computed (no flash attention).
-  SlotTable(std::size_t slots, bool exact);
+  SlotTable(std::size_t slots, AttentionTiles attention);
 
   /// Takes a slot for `prompt` (not empty) and marks it busy; nullopt when all are. `reproducible`
   /// keeps only what was computed as it would be computed anew. At least the prompt's last token is
@@ -63,13 +72,13 @@ class SlotTable {
                        bool reproducible) const;
 
   std::vector<Slot> slots_;
-  bool exact_;
+  AttentionTiles attention_;
   std::uint64_t clock_ = 0;
 };
 
 /// How many of `remaining` prompt tokens to compute next, at most about `limit`: never so that
-/// fewer than a tile's worth is left for the end, so that how a prompt is cut up does not show in
-/// its numbers.
-std::size_t chunk_size(std::size_t remaining, std::size_t limit);
+/// fewer than a `tile` is left for the end, so that how a prompt is cut up does not show in its
+/// numbers.
+std::size_t chunk_size(std::size_t remaining, std::size_t limit, std::size_t tile);
 
 }  // namespace rapport::language

@@ -202,7 +202,8 @@ Result<std::unique_ptr<InferenceThread>> InferenceThread::start(llama_model& mod
   llama_context_params params = llama_context_default_params();
   // A tile more than `chunk_size` may return, so that no piece is split by llama.cpp.
   params.n_batch = static_cast<std::uint32_t>(std::max<std::int64_t>(
-      {options.batch_tokens, options.shared_batch_tokens, 2 * std::int64_t{kAttentionTile}}));
+      {options.batch_tokens, options.shared_batch_tokens,
+       2 * static_cast<std::int64_t>(attention_tiles(options.flash_attention).tile)}));
   params.n_ubatch = params.n_batch;
   params.n_ctx = static_cast<std::uint32_t>(options.context_tokens * options.parallel);
   params.n_seq_max = static_cast<std::uint32_t>(slots);
@@ -261,7 +262,8 @@ InferenceThread::InferenceThread(std::unique_ptr<Context> context,
     : options_(options),
       context_(std::move(context)),
       choices_(choices),
-      slots_(static_cast<std::size_t>(options.parallel), !options.flash_attention),
+      attention_(attention_tiles(options.flash_attention)),
+      slots_(static_cast<std::size_t>(options.parallel), attention_),
       running_(static_cast<std::size_t>(options.parallel)) {}
 
 InferenceThread::~InferenceThread() {
@@ -441,7 +443,7 @@ void InferenceThread::decode_together(std::span<const std::size_t> slots) {
 /// Some `budget` tokens of prompts, in the order they came. Short prompts that come together are
 /// read together, before their answers go on: eight tokens at once take as long as three apart.
 void InferenceThread::read_prompts(std::size_t budget) {
-  while (budget >= kAttentionTile) {
+  while (budget >= attention_.tile) {
     std::optional<std::size_t> first;
     for (std::size_t slot = 0; slot < running_.size(); ++slot) {
       if (!running_[slot] || running_[slot]->next) continue;
@@ -456,7 +458,7 @@ void InferenceThread::read_prompts(std::size_t budget) {
 std::size_t InferenceThread::read_piece(std::size_t slot, std::size_t limit) {
   const std::span<const std::int32_t> prompt = running_[slot]->task.prompt();
   const std::size_t done = slots_[slot].tokens.size();
-  const std::size_t count = chunk_size(prompt.size() - done, limit);
+  const std::size_t count = chunk_size(prompt.size() - done, limit, attention_.tile);
   const bool last = done + count == prompt.size();
   context_->clear();
   for (std::size_t i = 0; i < count; ++i)

@@ -112,6 +112,7 @@ class InferenceThread {
   std::unique_ptr<Context> context_;
   ChoiceContext choices_;
   std::unique_ptr<Scoring> scoring_;  // by choices_, under way
+  const AttentionTiles attention_;
   SlotTable slots_;
   std::vector<std::optional<Running>> running_;  // [slots]
   std::uint64_t arrivals_ = 0;
