@@ -75,5 +75,18 @@ TEST(StepWithin, IsThePartOfAWhole) {
   EXPECT_FALSE(step_within({}, 0, 1));
 }
 
+// Processors compute many times slower with numbers that small, and weights do decay to them.
+TEST(TrainingThreads, SubnormalNumbersAreZerosThereAndOnlyThere) {
+  const volatile float tiny = 1e-30f;
+  const auto product = [&] { return tiny * 1e-10f; };
+  TrainingThreads threads(2);
+  std::vector<float> products(1000, 1.0f);
+  threads.over(1000, 1, [&](std::int64_t i, std::int64_t) {
+    products[static_cast<std::size_t>(i)] = product();
+  });
+  EXPECT_THAT(products, ::testing::Each(0.0f));
+  EXPECT_NE(product(), 0.0f);
+}
+
 }  // namespace
 }  // namespace rapport::retrieval
