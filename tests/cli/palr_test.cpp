@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "palr/palr_testing.h"
 #include "rapport/retrieval/model_directory.h"
 #include "run_command.h"
+#include "testing/model_files.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::cli {
@@ -57,6 +60,28 @@ TEST_F(PalrCommand, LearnsARankingAndMeasuresIt) {
   const Ran table = run({"evaluate", "--data", data(), "--models", models(), "--ranker", ranker(),
                          "--resamples", "50"});
   EXPECT_THAT(table.out, HasSubstr("| all "));
+}
+
+TEST_F(PalrCommand, EmbedsACatalogueForARankerToRead) {
+  const std::string vectors = home_.file("vectors");
+  const Ran embedded = run({"embed", "--data", data(), "--output", vectors, "--embedder",
+                            testing::model_file("all-minilm-l6-v2-f32.gguf"), "--json"});
+  ASSERT_EQ(embedded.status, 0) << embedded.err;
+  EXPECT_EQ(Json::parse(embedded.out)["items"], 40);
+  EXPECT_EQ(Json::parse(embedded.out)["dimensions"], 384);
+  const Ran trained = train({"--embeddings", vectors});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const std::string with = home_.file("with");
+  std::filesystem::rename(ranker(), with);
+  std::filesystem::remove_all(vectors);
+  ASSERT_EQ(train().status, 0);
+  const Ran measured = run({"evaluate", "--data", data(), "--models", models(), "--ranker", with,
+                            "--beside", ranker(), "--resamples", "50", "--json"});
+  ASSERT_EQ(measured.status, 0) << "the ranking has taken the vectors along: " << measured.err;
+  const Ran refused = train({"--embeddings", home_.file("ease")});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.err, HasSubstr("rapport palr embed"));
+  EXPECT_NE(run({"embed", "--data", data(), "--output", data()}).status, 0) << "it is in use";
 }
 
 TEST_F(PalrCommand, PrintsItsReportAsJson) {

@@ -43,7 +43,7 @@ struct Answers {
 };
 
 struct PalrTrain {
-  std::string data, output;
+  std::string data, output, embeddings;
   Answers answers;
   std::vector<std::string> models, assignments;
 };
@@ -64,9 +64,14 @@ Result<void> train(Context& context, const PalrTrain& command) {
   TRY(const auto sources, palr::load_sources(command.models, dataset));
   Answers answers = command.answers;
   TRY_VOID(answers.open(dataset));
+  palr::LanguageAnswers language = answers.pointers();
+  if (!command.embeddings.empty()) {
+    TRY(auto embeddings, palr::load_item_embeddings(command.embeddings, dataset));
+    language.embeddings = std::make_shared<const palr::ItemEmbeddings>(std::move(embeddings));
+  }
   Course course(context);
   TRY(const palr::RankingModel model,
-      palr::learn_ranking(dataset, sources, options, answers.pointers(), course.learning()));
+      palr::learn_ranking(dataset, sources, options, language, course.learning()));
   TRY_VOID(palr::save_ranking_model(model, dataset, command.output));
   if (context.json) {
     Json report = model.report;
@@ -170,6 +175,8 @@ void add_palr(CommandLine& line) {
       ->required();
   command->add_option("--output", to_train->output, "folder of the ranking model")->required();
   to_train->answers.add_options(command);
+  command->add_option("--embeddings", to_train->embeddings,
+                      "the items' vectors (of rapport palr embed); the ranking model keeps them");
   add_set_option(command, to_train->assignments);
   line.run(command, [to_train](Context& context) { return train(context, *to_train); });
 
@@ -199,6 +206,7 @@ void add_palr(CommandLine& line) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}))
       ->capture_default_str();
   line.run(command, [to_evaluate](Context& context) { return evaluate(context, *to_evaluate); });
+  add_palr_embed(line, group);
   add_palr_language(line, group);
 }
 

@@ -73,5 +73,7 @@ class Course {
 
 /// The commands of `group` that ask or tune a language model.
 void add_palr_language(CommandLine& line, CLI::App* group);
+/// The command of `group` that an embedding model is asked by.
+void add_palr_embed(CommandLine& line, CLI::App* group);
 
 }  // namespace rapport::cli

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "rapport/data/dataset.h"
 #include "rapport/palr/features.h"
+#include "rapport/palr/item_embeddings.h"
 
 namespace rapport::palr {
 
@@ -24,6 +26,13 @@ FeatureFamily interaction_features(const data::Dataset& dataset, std::int64_t po
 /// Errors: those of text_features.
 Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
                                                retrieval::TrainingThreads& threads);
+
+/// The same by the cosines of whitened embeddings.
+FeatureFamily embedding_features(const ItemEmbeddings& embeddings);
+/// Its features.
+inline constexpr std::string_view kEmbeddingFeatures[] = {"embedding_newest", "embedding_second",
+                                                          "embedding_third", "embedding_history",
+                                                          "embedding_most"};
 
 /// Brand, categories and year beside those of the history; only of what the catalogue has.
 FeatureFamily attribute_features(const data::Dataset& dataset);

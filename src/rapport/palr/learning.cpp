@@ -99,6 +99,7 @@ Result<RankingModel> learn_ranking(const data::Dataset& dataset,
   model.seed = context.ranker.seed;
   if (reads_scores(model)) model.language["scores"] = language.scores->about();
   if (reads_profiles(model)) model.language["profiles"] = language.profiles->about();
+  if (reads_embeddings(model)) model.embeddings = language.embeddings;
   model.data_checksum = dataset.checksum();
   const std::chrono::duration<double> taken = context.clock.steady() - start;
   model.report = {

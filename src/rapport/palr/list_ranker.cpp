@@ -68,7 +68,8 @@ Result<std::shared_ptr<const ListRanker>> ListRanker::create(RankingModel model,
                 "the ranking reads what a language model was asked beforehand, which a request "
                 "cannot wait for: train one without --language-scores and --profiles");
   retrieval::TrainingThreads workers(threads);
-  TRY(FeatureSet features, palr_features(dataset, sources, model.options, {}, workers));
+  TRY(FeatureSet features,
+      palr_features(dataset, sources, model.options, {.embeddings = model.embeddings}, workers));
   TRY_VOID(check_columns(features, model, "the ranking"));
   return std::shared_ptr<const ListRanker>(
       new ListRanker(std::move(model), std::move(sources), std::move(features)));

@@ -17,8 +17,7 @@ void PalrOptions::describe(base::OptionSet& set) {
   set.add("metadata", metadata,
           "also price and sales rank, which may be of a time after the interactions");
   set.add("features", features,
-          "families it reads: retrievers, interactions, text, attributes, language, profile; "
-          "empty: all");
+          fmt::format("families it reads: {}; empty: all", fmt::join(kFamilies, ", ")));
   set.add("fraction", fraction, "of the users that the ranker learns from", 1e-6, 1);
   set.add("strata", strata, "what they are drawn by: age, gender, occupation, region, activity");
   ranker.describe(set);
@@ -63,6 +62,7 @@ Result<void> check_answers(const PalrOptions& options, const LanguageAnswers& la
                 option);
   };
   TRY_VOID(check("language", language.scores != nullptr, "language-scores"));
+  TRY_VOID(check("embeddings", language.embeddings != nullptr, "embeddings"));
   return check("profile", language.profiles != nullptr, "profiles");
 }
 
@@ -85,6 +85,8 @@ Result<FeatureSet> palr_features(const data::Dataset& dataset,
   }
   if (wanted("attributes")) features.add(attribute_features(dataset));
   TRY_VOID(check_answers(options, language));
+  if (wanted("embeddings") && language.embeddings != nullptr)
+    features.add(embedding_features(*language.embeddings));
   if (wanted("language") && language.scores != nullptr)
     features.add(language_features(*language.scores));
   if (wanted("profile") && language.profiles != nullptr)

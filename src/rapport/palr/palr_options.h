@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,13 +39,14 @@ struct PalrOptions {
 };
 
 /// The families that can be named; prices and sales ranks come by `metadata` alone.
-inline constexpr std::string_view kFamilies[] = {"retrievers", "interactions", "text",
-                                                 "attributes", "language",     "profile"};
+inline constexpr std::string_view kFamilies[] = {
+    "retrievers", "interactions", "text", "attributes", "embeddings", "language", "profile"};
 
-/// What a language model said of users beforehand; each may be null.
+/// What language models made beforehand, of users and of items; each may be null.
 struct LanguageAnswers {
   const LanguageScores* scores = nullptr;
   const UserProfiles* profiles = nullptr;
+  std::shared_ptr<const ItemEmbeddings> embeddings = nullptr;  // not whitened
 };
 
 /// The columns that these options ask for. What `language` points to outlives them; families of

@@ -92,6 +92,11 @@ bool has_column_of(const RankingModel& model, std::span<const std::string_view> 
   });
 }
 
+/// Null without embeddings.
+Json embedder_of(const RankingModel& model) {
+  return model.embeddings ? Json(model.embeddings->embedder) : Json();
+}
+
 }  // namespace
 
 Result<void> check_ranking_output(const std::filesystem::path& directory) {
@@ -113,6 +118,7 @@ Result<void> save_ranking_model(const RankingModel& model, const data::Dataset& 
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         model.ranker->save(writer);
+        if (model.embeddings) add_item_embeddings(*model.embeddings, writer);
         return retrieval::write_model_files(folder, dataset,
                                             {{"kind", kKind},
                                              {"ranker", model.ranker->kind()},
@@ -120,6 +126,7 @@ Result<void> save_ranking_model(const RankingModel& model, const data::Dataset& 
                                              {"seed", model.seed},
                                              {"retrievers", to_json(model.sources)},
                                              {"language", model.language},
+                                             {"embedder", embedder_of(model)},
                                              {"report", model.report},
                                              {"columns", to_json(model.columns)}},
                                             writer);
@@ -145,6 +152,12 @@ Result<RankingModel> load_ranking_model(const std::filesystem::path& directory,
   auto ranker = (*kind)->load(weights, static_cast<std::int64_t>(model.columns.size()));
   if (!ranker) return corrupt(directory, ranker.error().message);
   model.ranker = *std::move(ranker);
+  if (reads_embeddings(model)) {
+    auto embeddings =
+        read_item_embeddings(weights, text_member(description, "embedder"), dataset.items());
+    if (!embeddings) return corrupt(directory, embeddings.error().message);
+    model.embeddings = std::make_shared<const ItemEmbeddings>(*std::move(embeddings));
+  }
   return model;
 }
 
@@ -172,9 +185,13 @@ bool reads_profiles(const RankingModel& model) {
   return has_column_of(model, kProfileFeatures);
 }
 
+bool reads_embeddings(const RankingModel& model) {
+  return has_column_of(model, kEmbeddingFeatures);
+}
+
 Result<LanguageAnswers> answers_for(const RankingModel& model, const LanguageAnswers& answers,
                                     const std::filesystem::path& directory) {
-  LanguageAnswers read;
+  LanguageAnswers read{.embeddings = model.embeddings};
   const auto check = [&](const auto* given, const char* what, const char* option) -> Result<void> {
     if (given == nullptr)
       return fail(ErrorCode::kInvalidArgument,

@@ -27,6 +27,8 @@ struct RankingModel {
   std::vector<KnownSource> sources;  // in the order of their columns
   /// {"scores", "profiles"}: `about` of what it reads of a language model's answers; null: none.
   Json language;
+  /// Those that it reads; null: none.
+  std::shared_ptr<const ItemEmbeddings> embeddings;
   std::int64_t seed = 1;
   std::string data_checksum;     // of the data set it learned from
   Json report = Json::object();  // "validation", "rounds", …: how it came about
@@ -53,10 +55,11 @@ Result<std::vector<CandidateSource>> arranged(std::span<const CandidateSource> s
 /// Whether features of these answers are among its columns.
 bool reads_scores(const RankingModel& model);
 bool reads_profiles(const RankingModel& model);
+bool reads_embeddings(const RankingModel& model);
 
-/// Those of `answers` that the model reads. Errors: kConflict where they are of another language
-/// model, or asked otherwise, than those that it learned from, naming what differs;
-/// kInvalidArgument where they are missing.
+/// Those of `answers` that the model reads, and the embeddings that it has. Errors: kConflict where
+/// they are of another language model, or asked otherwise, than those that it learned from, naming
+/// what differs; kInvalidArgument where they are missing.
 Result<LanguageAnswers> answers_for(const RankingModel& model, const LanguageAnswers& answers,
                                     const std::filesystem::path& directory);
 

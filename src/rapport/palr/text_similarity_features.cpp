@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "rapport/palr/feature_families.h"
@@ -8,6 +11,46 @@
 namespace rapport::palr {
 namespace {
 
+constexpr std::size_t kNewest = 3, kWidth = kNewest + 2;
+
+/// The names of a family whose features `fill_similarities` makes. `what` is compared, as in "how
+/// alike its title and the newest item's are".
+std::vector<Feature> similarity_features(std::span<const std::string_view> names,
+                                         std::string_view what, std::string_view verb) {
+  return {
+      {std::string(names[0]), fmt::format("how alike its {} and the newest item's {}", what, verb),
+       fmt::format("how alike it and {{newest}} {}", verb)},
+      {std::string(names[1]), "the same beside the second newest item",
+       fmt::format("how alike it and the item before {}", verb)},
+      {std::string(names[2]), "the same beside the third newest item",
+       fmt::format("how alike it and the third newest item {}", verb)},
+      {std::string(names[3]), "the same beside each item of the history, decayed mean",
+       fmt::format("how alike it and the history {}", verb)},
+      {std::string(names[4]),
+       fmt::format("the same beside the item of the history that is most alike"),
+       fmt::format("how alike it and one item of the history {}", verb)}};
+}
+
+/// `alike(item, products)` fills [candidates] the products of one item with each of them.
+template <typename Alike>
+void fill_similarities(const FeatureInput& input, std::span<float> values, Alike&& alike) {
+  const std::size_t read = std::min(input.history.size(), kHistoryRead);
+  std::vector<float> products(input.pool.size());
+  float weight = 1, weights = 0;
+  for (std::size_t a = 0; a < read; ++a, weight *= kHistoryDecay) {
+    alike(input.history[input.history.size() - 1 - a], std::span<float>(products));
+    weights += weight;
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const auto row = values.subspan(i * kWidth, kWidth);
+      if (a < kNewest) row[a] = products[i];
+      row[kNewest] += weight * products[i];
+      row[kNewest + 1] = std::max(row[kNewest + 1], products[i]);
+    }
+  }
+  if (weights == 0) return;
+  for (std::size_t i = 0; i < input.pool.size(); ++i) values[i * kWidth + kNewest] /= weights;
+}
+
 /// The products of one item's text with every candidate's.
 class TextProducts {
  public:
@@ -15,15 +58,15 @@ class TextProducts {
       : text_(text), weight_of_(static_cast<std::size_t>(text.columns)) {}
 
   void fill(data::ItemIndex item, std::span<const data::ItemIndex> candidates,
-            std::vector<float>& products) {
+            std::span<float> products) {
     const auto tokens = text_.row_indices(item);
     const auto weights = text_.row_values(item);
     for (std::size_t t = 0; t < tokens.size(); ++t)
       weight_of_[static_cast<std::size_t>(tokens[t])] = weights[t];
-    products.assign(candidates.size(), 0.0f);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const auto own = text_.row_indices(candidates[i]);
       const auto own_weights = text_.row_values(candidates[i]);
+      products[i] = 0;
       for (std::size_t t = 0; t < own.size(); ++t)
         products[i] += own_weights[t] * weight_of_[static_cast<std::size_t>(own[t])];
     }
@@ -35,6 +78,9 @@ class TextProducts {
   std::vector<float> weight_of_;  // [tokens], 0 but for those of the item at hand
 };
 
+constexpr std::string_view kTextFeatures[] = {"text_newest", "text_second", "text_third",
+                                              "text_history", "text_most"};
+
 }  // namespace
 
 Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
@@ -43,35 +89,30 @@ Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
   if (!retrieval::has_text(dataset.catalogue())) return family;
   TRY(retrieval::SparseMatrix features, retrieval::text_features(dataset.catalogue(), {}, threads));
   const auto text = std::make_shared<const retrieval::SparseMatrix>(std::move(features));
-  family.features = {
-      {"text_newest", "how alike its title, brand and categories and the newest item's read",
-       "how alike it and {newest} read"},
-      {"text_second", "the same beside the second newest item",
-       "how alike it and the item before read"},
-      {"text_third", "the same beside the third newest item",
-       "how alike it and the third newest item read"},
-      {"text_history", "the same beside each item of the history, decayed mean",
-       "how alike it and the history read"},
-      {"text_most", "the same beside the item of the history that reads most alike",
-       "how alike it and one item of the history read"}};
+  family.features = similarity_features(kTextFeatures, "title, brand and categories", "read");
   family.compute = [text](const FeatureInput& input, std::span<float> values) -> Result<void> {
-    constexpr std::size_t kNewest = 3, kWidth = kNewest + 2;
-    const std::size_t read = std::min(input.history.size(), kHistoryRead);
-    TextProducts products(*text);
-    std::vector<float> alike;
-    float weight = 1, weights = 0;
-    for (std::size_t a = 0; a < read; ++a, weight *= kHistoryDecay) {
-      products.fill(input.history[input.history.size() - 1 - a], input.pool.items, alike);
-      weights += weight;
-      for (std::size_t i = 0; i < alike.size(); ++i) {
-        const auto row = values.subspan(i * kWidth, kWidth);
-        if (a < kNewest) row[a] = alike[i];
-        row[kNewest] += weight * alike[i];
-        row[kNewest + 1] = std::max(row[kNewest + 1], alike[i]);
+    TextProducts of(*text);
+    fill_similarities(input, values, [&](data::ItemIndex item, std::span<float> products) {
+      of.fill(item, input.pool.items, products);
+    });
+    return {};
+  };
+  return family;
+}
+
+FeatureFamily embedding_features(const ItemEmbeddings& embeddings) {
+  const auto vectors = std::make_shared<const ItemEmbeddings>(whitened(embeddings));
+  FeatureFamily family;
+  family.features =
+      similarity_features(kEmbeddingFeatures, "text's embedding", "are in what they mean");
+  family.compute = [vectors](const FeatureInput& input, std::span<float> values) -> Result<void> {
+    fill_similarities(input, values, [&](data::ItemIndex item, std::span<float> products) {
+      const auto one = vectors->row(item);
+      for (std::size_t i = 0; i < products.size(); ++i) {
+        const auto other = vectors->row(input.pool.items[i]);
+        products[i] = std::transform_reduce(one.begin(), one.end(), other.begin(), 0.0f);
       }
-    }
-    if (weights == 0) return {};
-    for (std::size_t i = 0; i < input.pool.size(); ++i) values[i * kWidth + kNewest] /= weights;
+    });
     return {};
   };
   return family;

@@ -17,7 +17,7 @@ void CaserOptions::describe(base::OptionSet& set) {
   set.add("max_length", max_length,
           "newest items of a history that are learnt, and in the user's vector; 0: the recipe's", 0,
           8192);
-  set.add("dropout", dropout, "share of features dropped", 0, 0.99);
+  set.add("dropout", dropout, "share of features dropped; negative: the recipe's", -1, 0.99);
   set.add("initial_deviation", initial_deviation,
           "of item and user vectors at the start; 0: Xavier's; negative: 1/dimension", -1, 1);
   loss.describe(set);
@@ -31,11 +31,12 @@ Result<CaserOptions> CaserOptions::resolved(const data::Dataset& dataset) const 
   if (options.heights == 0) options.heights = std::min<std::int64_t>(options.window, 5);
   if (options.initial_deviation < 0)
     options.initial_deviation = 1 / static_cast<double>(options.dimension);
+  if (options.dropout < 0) options.dropout = dense ? 0.4 : 0.7;
   if (options.max_length == 0) options.max_length = dense ? 1000 : 50;
   TRY(options.loss, loss.resolved());
   TrainingOptions& t = options.training;
-  if (t.learning_rate == 0) t.learning_rate = 1e-3;
-  if (t.weight_decay < 0) t.weight_decay = 0;
+  if (t.learning_rate == 0) t.learning_rate = dense ? 1e-3 : 3e-3;
+  if (t.weight_decay < 0) t.weight_decay = dense ? 0 : 5e-4;
   if (t.batch_positions == 0)
     t.batch_positions = usual_batch_positions(dataset, options.max_length, dense ? 4'000 : 2'000);
   TRY_VOID(t.check_device(options.loss.loss == "ce"));

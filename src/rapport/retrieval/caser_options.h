@@ -11,9 +11,9 @@
 namespace rapport::retrieval {
 
 /// What `resolved` fills in is said beside each. Source: Tang & Wang 2018 and their code (filters);
-/// the public runs of Xu et al. 2024 (dimension, window, dense dropout, initial_deviation). Their
-/// learning rate of 1e-4 for 512 windows a step is dense 1e-3 for 4,000 here, which comes to as
-/// much in fewer steps. The sparse ones are not chosen yet.
+/// the public runs of Xu et al. 2024 (dimension, window, dropout, sparse weight_decay,
+/// initial_deviation). Their learning rate of 1e-4 for 512 windows a step is dense 1e-3 for 4,000
+/// here, which comes to as much in fewer steps.
 struct CaserOptions {
   /// "dense" for long histories (MovieLens-1M), "sparse" for short ones (Amazon Beauty); "auto"
   /// takes dense from 30 interactions a user on.
@@ -28,13 +28,13 @@ struct CaserOptions {
   /// Newest items of a history that are predicted in training, and that the user's vector is made
   /// of. 0: 1,000 dense, 50 sparse.
   std::int64_t max_length = 0;
-  double dropout = 0.4;  // of features
+  double dropout = -1;  // of features; negative: 0.4 dense, 0.7 sparse
   /// Of item and user vectors at the start, standard deviation; 0 is Xavier's, negative
   /// 1/dimension.
   double initial_deviation = -1;
   NextItemLossOptions loss;
-  /// With 0 and -1: learning_rate 1e-3; weight_decay 0; batch_positions 4,000 dense, 2,000 sparse,
-  /// less on small data sets.
+  /// With 0 and -1: learning_rate 1e-3 dense, 3e-3 sparse; weight_decay 0 dense, 5e-4 sparse;
+  /// batch_positions 4,000 dense, 2,000 sparse, less on small data sets.
   TrainingOptions training = {.learning_rate = 0, .weight_decay = -1};
 
   void describe(base::OptionSet& set);
