@@ -13,6 +13,7 @@
 #include "palr_testing.h"
 #include "rapport/base/text.h"
 #include "rapport/language/llama_embedder.h"
+#include "rapport/palr/feature_families.h"
 #include "rapport/palr/learning.h"
 #include "rapport/palr/list_ranker.h"
 #include "rapport/retrieval/model_directory.h"
@@ -54,9 +55,10 @@ TEST(EmbeddedText, IsWhatTheCatalogueSays) {
 TEST(EmbeddedText, IsCutAndMadeWhole) {
   std::string hearts;
   for (int i = 0; i < 300; ++i) hearts += "\u2665";
+  hearts += hearts + hearts;
   const std::string cut = embedded_text({.title = hearts});
-  EXPECT_LE(cut.size(), 500u);
-  EXPECT_GT(cut.size(), 490u);
+  EXPECT_LE(cut.size(), 2000u);
+  EXPECT_GT(cut.size(), 1990u);
   EXPECT_TRUE(base::is_utf8(cut));
   EXPECT_EQ(embedded_text({.title = "a\xff"
                                     "b"}),
@@ -94,6 +96,37 @@ TEST_F(ItemVectors, SayWhatIsAlikeInMeaning) {
   EXPECT_THAT(made.row(4), Each(0.0f)) << "it has no text";
 }
 
+// all-MiniLM-L6-v2 reads 256 tokens; of Korean that is some 110 syllables.
+TEST_F(ItemVectors, AreOfAsMuchAsTheEmbedderReads) {
+  std::string korean, marks(400, '!');
+  for (int i = 0; i < 200; ++i) korean += "\uD55C";
+  const data::Dataset shop =
+      catalogue_of({{.title = korean}, {.title = marks}, {.title = "Spaceship battle"}});
+  const ItemEmbeddings made = embedded(shop);
+  for (data::ItemIndex item = 0; item < 3; ++item)
+    EXPECT_NEAR(product(made, item, item), 1, 1e-4) << item;
+  const auto alone = embedder_->embed({"Spaceship battle"});
+  for (std::size_t k = 0; k < alone->values.size(); ++k)
+    EXPECT_NEAR(alone->values[k], made.row(2)[k], 1e-5);
+}
+
+TEST_F(ItemVectors, NeedTexts) {
+  const auto refused = embed_items(catalogue_of({{}, {}, {}}), *embedder_, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ItemVectors, AreRefusedBesideOtherTexts) {
+  const auto shop = [](const char* title) {
+    return catalogue_of({{.title = title}, {.title = "b"}, {.title = "c"}});
+  };
+  ASSERT_TRUE(save_item_embeddings(embedded(shop("a")), shop("a"), home_.file("embeddings")));
+  const auto refused = load_item_embeddings(home_.file("embeddings"), shop("d"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(refused.error().message, HasSubstr("rapport palr embed"));
+}
+
 TEST_F(ItemVectors, TellHowFarTheyAreAndMayBeStopped) {
   const data::Dataset shop = brand_shop(10, 20, 5, 1);
   std::vector<double> told;
@@ -126,6 +159,9 @@ TEST_F(ItemVectors, AreReadBackForTheirCatalogueOnly) {
   ASSERT_TRUE(fit && retrieval::save_model(*fit, shop, home_.file("popularity")));
   EXPECT_EQ(load_item_embeddings(home_.file("popularity"), shop).error().code,
             ErrorCode::kUnsupported);
+  EXPECT_EQ(save_item_embeddings(made, shop, home_.file("popularity")).error().code,
+            ErrorCode::kConflict)
+      << "it would have replaced a model";
 }
 
 // A ranker that reads them takes them along: what ranks later needs neither the folder nor the
@@ -143,8 +179,8 @@ TEST_F(ItemVectors, GoWithTheRankerThatReadsThem) {
   ASSERT_FALSE(blind);
   EXPECT_THAT(blind.error().message, HasSubstr("name its file with --embeddings"));
 
-  const LanguageAnswers language{.embeddings =
-                                     std::make_shared<const ItemEmbeddings>(embedded(shop))};
+  const LanguageAnswers language{
+      .embeddings = std::make_shared<const ItemEmbeddings>(whitened(embedded(shop)))};
   const auto model =
       learn_ranking(shop, sources, options, language, {.clock = clock, .ranker = {}});
   ASSERT_TRUE(model) << model.error().message;
@@ -196,16 +232,40 @@ TEST(Whitened, SpreadsInAllDirectionsAlike) {
   const auto [mean, spread] = moments(white);
   for (std::size_t k = 0; k < 6; ++k) {
     EXPECT_NEAR(mean[k], 0, 0.03);
-    // A ball of a tenth in the covariance holds back the directions of little spread.
-    EXPECT_GT(spread[k], 0.02);
+    // The ball in the covariance holds back the directions of little spread: these had 1/50.
+    EXPECT_GT(spread[k], 0.03);
   }
   EXPECT_NEAR(std::accumulate(spread.begin(), spread.end(), 0.0), 1, 1e-5) << "of length 1 each";
 }
 
 TEST(Whitened, LeavesWhatHasNoTextAndMindsNoTwins) {
-  ItemEmbeddings twins{.embedder = "made up", .dimensions = 2, .values = {1, 2, 1, 2, 0, 0}};
+  ItemEmbeddings twins{
+      .embedder = "made up", .dimensions = 2, .values = {.1f, .7f, .1f, .7f, .1f, .7f, 0, 0}};
   const ItemEmbeddings white = whitened(twins);
   EXPECT_THAT(white.values, Each(0.0f)) << "nothing tells them apart";
+}
+
+// The most alike of a history may be unlike all the same.
+TEST(EmbeddingFeatures, MayBeNegative) {
+  const auto vectors = std::make_shared<const ItemEmbeddings>(
+      ItemEmbeddings{.embedder = "made up", .dimensions = 1, .values = {1, -0.5f, -0.25f}});
+  const FeatureFamily family = embedding_features(vectors);
+  Pool pool;
+  pool.items = {1, 2};
+  const std::vector<data::ItemIndex> history = {0};
+  std::vector<float> values(10);
+  ASSERT_TRUE(family.compute({.user = 0, .history = history, .pool = pool}, values));
+  EXPECT_THAT(values, ::testing::ElementsAre(-.5f, 0, 0, -.5f, -.5f, -.25f, 0, 0, -.25f, -.25f));
+}
+
+TEST(ReadItemEmbeddings, RefusesMoreDimensionsThanThereAre) {
+  const testing::TemporaryDirectory home;
+  base::SafetensorsWriter writer;
+  writer.add("item_embeddings", {2, kMostDimensions + 1},
+             std::vector<float>(2 * (kMostDimensions + 1)));
+  ASSERT_TRUE(writer.write(home.file("file")));
+  const auto file = base::Safetensors::open(home.file("file"));
+  EXPECT_EQ(read_item_embeddings(*file, "made up", 2).error().code, ErrorCode::kCorrupt);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include "rapport/language/llama_embedder.h"
 #include "rapport/language/model_files.h"
 #include "rapport/palr/item_embeddings.h"
-#include "rapport/retrieval/model_directory.h"
 
 namespace rapport::cli {
 namespace {
@@ -19,7 +18,7 @@ struct Embedding {
 
 Result<void> embed(Context& context, const Embedding& command) {
   TRY(const data::Dataset dataset, data::Dataset::open(command.data));
-  TRY_VOID(retrieval::check_output(command.output));
+  TRY_VOID(palr::check_embeddings_output(command.output));
   TRY(const language::ModelFile file,
       language::find_model(command.embedder, language::model_folders(context.home)));
   // Nothing else computes beside it, unlike in a server.
@@ -29,7 +28,7 @@ Result<void> embed(Context& context, const Embedding& command) {
   Course course(context);
   TRY(const palr::ItemEmbeddings made,
       palr::embed_items(dataset, *embedder, course.stage("embeddings", dataset.items(), "items")));
-  TRY_VOID(palr::save_item_embeddings(made, dataset, command.output));
+  TRY_VOID(palr::save_item_embeddings(palr::whitened(made), dataset, command.output));
   if (context.json) {
     print_json(context, {{"directory", command.output},
                          {"embedder", made.embedder},

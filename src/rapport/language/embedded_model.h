@@ -12,10 +12,11 @@
 // (`usage.cached_tokens`).
 //
 // Same request, same answer: a request with temperature 0 or a seed is computed so that its tokens
-// depend neither on what the cache holds nor on what runs beside it (on x86 CPUs, which the tests
-// check; with flash attention only while a conversation is within 256 tokens for the latter: see
-// `EmbeddedOptions::flash_attention`). It pays with less reuse: at least 64 tokens of the prompt
-// (2 without flash attention) and everything the model itself wrote before are computed again.
+// depend neither on what the cache holds nor on what runs beside it (on x86 CPUs with weights in
+// Q8_0, which the tests check; with flash attention only while a conversation is within 256 tokens
+// for the latter: see `EmbeddedOptions::flash_attention`). It pays with less reuse: at least 64
+// tokens of the prompt (2 without flash attention) and everything the model itself wrote before are
+// computed again.
 #pragma once
 
 #include <cstdint>

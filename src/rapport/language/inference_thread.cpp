@@ -22,6 +22,8 @@ namespace {
 /// pay at three rows (SmolLM2-135M in Q8_0, 2 threads: 8.5 ms for one token, 17.5 for two, 18.5 for
 /// three and for four, 27.7 for eight).
 constexpr std::size_t kWorthBatching = 3;
+/// Prompt tokens that a pass while answers wait must have room for.
+constexpr std::size_t kWorthReading = 64;
 
 Error shutting_down() {
   return {ErrorCode::kUnavailable,
@@ -440,10 +442,11 @@ void InferenceThread::decode_together(std::span<const std::size_t> slots) {
   }
 }
 
-/// Some `budget` tokens of prompts, in the order they came. Short prompts that come together are
+/// Some `budget` tokens of prompts, in the order they came; a rest too small to be worth a pass
+/// through the model waits. Short prompts that come together are
 /// read together, before their answers go on: eight tokens at once take as long as three apart.
 void InferenceThread::read_prompts(std::size_t budget) {
-  while (budget >= attention_.tile) {
+  while (budget >= kWorthReading) {
     std::optional<std::size_t> first;
     for (std::size_t slot = 0; slot < running_.size(); ++slot) {
       if (!running_[slot] || running_[slot]->next) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -27,8 +28,8 @@ FeatureFamily interaction_features(const data::Dataset& dataset, std::int64_t po
 Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
                                                retrieval::TrainingThreads& threads);
 
-/// The same by the cosines of whitened embeddings.
-FeatureFamily embedding_features(const ItemEmbeddings& embeddings);
+/// The same by the products of embeddings.
+FeatureFamily embedding_features(std::shared_ptr<const ItemEmbeddings> vectors);
 /// Its features.
 inline constexpr std::string_view kEmbeddingFeatures[] = {"embedding_newest", "embedding_second",
                                                           "embedding_third", "embedding_history",

@@ -8,18 +8,20 @@
 #include <numeric>
 #include <utility>
 
+#include "rapport/base/digest.h"
 #include "rapport/base/files.h"
 #include "rapport/base/text.h"
 #include "rapport/palr/json_member.h"
 #include "rapport/retrieval/model_directory.h"
+#include "rapport/retrieval/retriever.h"
+#include "rapport/retrieval/text_features.h"
 
 namespace rapport::palr {
 namespace {
 
 constexpr const char* kKind = "item-embeddings";
 constexpr const char* kTensor = "item_embeddings";
-/// A token is a byte at least, and the least that encoders read is 512 tokens with their marks.
-constexpr std::size_t kTextBytes = 500;
+constexpr std::size_t kTextBytes = 2000;
 constexpr std::size_t kTextsAtOnce = 64;
 /// Items that the covariance is of: more change little, and cost d² each.
 constexpr std::int64_t kMostMeasured = 20'000;
@@ -43,7 +45,8 @@ bool is_empty(std::span<const float> row) {
   return std::ranges::all_of(row, [](float each) { return each == 0; });
 }
 
-/// Of the rows that are not 0. `factor` is that of their covariance, shrunk.
+/// Of the rows that are not 0. `factor` is that of their covariance, shrunk; empty where they are
+/// all the same, but for rounding.
 struct Spread {
   std::vector<double> mean, factor;  // [d], [d × d]
 };
@@ -52,7 +55,8 @@ Spread spread_of(const ItemEmbeddings& embeddings, std::int64_t items) {
   const auto d = static_cast<std::size_t>(embeddings.dimensions);
   Spread spread{std::vector<double>(d), std::vector<double>(d * d)};
   std::vector<data::ItemIndex> measured;
-  const std::int64_t stride = (items + kMostMeasured - 1) / kMostMeasured;
+  const std::int64_t stride =
+      std::max<std::int64_t>(1, (items + kMostMeasured - 1) / kMostMeasured);
   for (std::int64_t item = 0; item < items; item += stride)
     if (!is_empty(embeddings.row(static_cast<data::ItemIndex>(item))))
       measured.push_back(static_cast<data::ItemIndex>(item));
@@ -65,16 +69,48 @@ Spread spread_of(const ItemEmbeddings& embeddings, std::int64_t items) {
     for (std::size_t k = 0; k < d; ++k)
       away[k] = static_cast<double>(embeddings.row(item)[k]) - spread.mean[k];
     for (std::size_t i = 0; i < d; ++i)
-      for (std::size_t j = 0; j <= i; ++j) spread.factor[i * d + j] += away[i] * away[j] / count;
+      for (std::size_t j = 0; j <= i; ++j) spread.factor[i * d + j] += away[i] * away[j];
   }
   double trace = 0;
-  for (std::size_t i = 0; i < d; ++i) trace += spread.factor[i * d + i];
-  for (double& each : spread.factor) each *= 1 - kShrinkage;
-  // Where all items read the same there is no spread, and any ball will do.
-  const double ball = trace > 0 ? kShrinkage * trace / static_cast<double>(d) : 1;
-  for (std::size_t i = 0; i < d; ++i) spread.factor[i * d + i] += ball;
+  for (std::size_t i = 0; i < d; ++i) trace += spread.factor[i * d + i] / count;
+  const double length =
+      std::inner_product(spread.mean.begin(), spread.mean.end(), spread.mean.begin(), 0.0);
+  if (!(trace > 1e-12 * length)) return {std::move(spread.mean), {}};
+  for (double& each : spread.factor) each *= (1 - kShrinkage) / count;
+  for (std::size_t i = 0; i < d; ++i)
+    spread.factor[i * d + i] += kShrinkage * trace / static_cast<double>(d);
   cholesky(spread.factor, d);
   return spread;
+}
+
+/// Their vectors [texts × d], of each text as much as the embedder reads.
+Result<std::vector<float>> embedded_as_far_as_read(language::TextEmbedder& embedder,
+                                                   const std::vector<std::string>& texts) {
+  auto together = embedder.embed(texts);
+  if (together) return std::move(together->values);
+  if (together.error().code != ErrorCode::kInvalidArgument) return fail(together.error());
+  std::vector<float> values;
+  for (std::string text : texts) {
+    auto alone = embedder.embed({text});
+    while (!alone && alone.error().code == ErrorCode::kInvalidArgument && text.size() > 1) {
+      // A grapheme that is longer than that is cut all the same.
+      std::string_view shorter = base::truncate(text, text.size() / 2);
+      if (shorter.empty()) break;
+      text = std::string(shorter);
+      alone = embedder.embed({text});
+    }
+    if (!alone) return fail(alone.error());
+    values.insert(values.end(), alone->values.begin(), alone->values.end());
+  }
+  return values;
+}
+
+/// Of all that is embedded: vectors are of no use beside other texts.
+std::string digest_of_texts(const data::Dataset& dataset) {
+  std::string digest;
+  for (data::ItemIndex item = 0; item < dataset.items(); ++item)
+    digest = base::digest(digest + embedded_text(dataset.catalogue().item(item)));
+  return digest;
 }
 
 }  // namespace
@@ -95,7 +131,18 @@ std::string embedded_text(const data::Item& item) {
 
 Result<ItemEmbeddings> embed_items(const data::Dataset& dataset, language::TextEmbedder& embedder,
                                    const retrieval::WorkStep& step) {
+  if (!retrieval::has_text(dataset.catalogue()))
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("no item of {} has a title, a brand or categories to embed: prepare it "
+                            "with its items",
+                            dataset.name()),
+                "data");
   ItemEmbeddings made{.embedder = embedder.id(), .dimensions = embedder.dimensions(), .values = {}};
+  if (made.dimensions > kMostDimensions)
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{} makes vectors of {} dimensions: {} at most are read", made.embedder,
+                            made.dimensions, kMostDimensions),
+                "embedder");
   const auto d = static_cast<std::size_t>(made.dimensions);
   const std::int64_t items = dataset.items();
   made.values.resize(static_cast<std::size_t>(items) * d);
@@ -103,9 +150,17 @@ Result<ItemEmbeddings> embed_items(const data::Dataset& dataset, language::TextE
   std::vector<std::size_t> whose;
   const auto flush = [&]() -> Result<void> {
     if (texts.empty()) return {};
-    TRY(const language::EmbeddingMatrix vectors, embedder.embed(texts));
-    for (std::size_t i = 0; i < whose.size(); ++i)
-      std::copy_n(&vectors.values[i * d], d, &made.values[whose[i] * d]);
+    TRY(const std::vector<float> vectors, embedded_as_far_as_read(embedder, texts));
+    for (std::size_t i = 0; i < whose.size(); ++i) {
+      const auto vector = std::span(vectors).subspan(i * d, d);
+      if (!std::ranges::all_of(vector, [](float each) { return std::isfinite(each); }))
+        return fail(
+            ErrorCode::kInternal,
+            fmt::format("{} made numbers that are none of the item {}: use another embedder",
+                        made.embedder,
+                        dataset.catalogue().id(static_cast<data::ItemIndex>(whose[i]))));
+      std::ranges::copy(vector, &made.values[whose[i] * d]);
+    }
     texts.clear();
     whose.clear();
     return {};
@@ -129,6 +184,7 @@ ItemEmbeddings whitened(const ItemEmbeddings& embeddings) {
   const Spread spread = spread_of(embeddings, items);
   ItemEmbeddings white{embeddings.embedder, embeddings.dimensions,
                        std::vector<float>(embeddings.values.size())};
+  if (spread.factor.empty()) return white;
   std::vector<double> solved(d);
   for (std::int64_t item = 0; item < items; ++item) {
     const auto row = embeddings.row(static_cast<data::ItemIndex>(item));
@@ -149,30 +205,53 @@ ItemEmbeddings whitened(const ItemEmbeddings& embeddings) {
   return white;
 }
 
+Result<void> check_embeddings_output(const std::filesystem::path& directory) {
+  return retrieval::check_output(directory, kKind, "folder of item embeddings");
+}
+
 Result<void> save_item_embeddings(const ItemEmbeddings& embeddings, const data::Dataset& dataset,
                                   const std::filesystem::path& directory) {
-  TRY_VOID(retrieval::check_output(directory));
+  TRY_VOID(check_embeddings_output(directory));
   return base::write_directory_atomically(
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         add_item_embeddings(embeddings, writer);
         return retrieval::write_model_files(
-            folder, dataset, {{"kind", kKind}, {"options", {{"embedder", embeddings.embedder}}}},
+            folder, dataset,
+            {{"kind", kKind},
+             {"options", {{"embedder", embeddings.embedder}, {"texts", digest_of_texts(dataset)}}}},
             writer);
       });
 }
 
 Result<ItemEmbeddings> load_item_embeddings(const std::filesystem::path& directory,
                                             const data::Dataset& dataset) {
-  TRY(const Json description, retrieval::read_model_description(directory));
-  if (description["kind"] != kKind)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("{} is a model of the kind {} and holds no item embeddings: name what "
-                            "rapport palr embed made",
-                            directory.string(), description["kind"].get<std::string>()));
-  TRY(const base::Safetensors file, retrieval::open_model_weights(directory, description, dataset));
-  return read_item_embeddings(file, text_member(description["options"], "embedder"),
-                              dataset.items());
+  const auto refused = [&](ErrorCode code, std::string_view fault) {
+    return fail(code,
+                fmt::format("{} {}: make them with rapport palr embed", directory.string(), fault),
+                "embeddings");
+  };
+  const auto description = retrieval::read_model_description(directory);
+  if (!description)
+    return refused(description.error().code, description.error().code == ErrorCode::kNotFound
+                                                 ? "holds no item embeddings"
+                                                 : "holds no item embeddings that can be read");
+  if ((*description)["kind"] != kKind)
+    return refused(ErrorCode::kUnsupported,
+                   fmt::format("is a model of the kind {} and holds no item embeddings",
+                               (*description)["kind"].get<std::string>()));
+  const auto file = retrieval::open_model_weights(directory, *description, dataset);
+  if (!file)
+    return refused(file.error().code, file.error().code == ErrorCode::kConflict
+                                          ? "has those of another catalogue"
+                                          : "has vectors that are damaged");
+  const Json& options = (*description)["options"];
+  if (text_member(options, "texts") != digest_of_texts(dataset))
+    return refused(ErrorCode::kConflict,
+                   fmt::format("has those of other texts than {} has now", dataset.name()));
+  auto read = read_item_embeddings(*file, text_member(options, "embedder"), dataset.items());
+  if (!read) return refused(read.error().code, read.error().message);
+  return *std::move(read);
 }
 
 void add_item_embeddings(const ItemEmbeddings& embeddings, base::SafetensorsWriter& writer) {
@@ -184,12 +263,10 @@ Result<ItemEmbeddings> read_item_embeddings(const base::Safetensors& file, std::
                                             std::int64_t items) {
   const auto found = file.tensors().find(kTensor);
   if (found == file.tensors().end() || found->second.shape.size() != 2 ||
-      found->second.shape[1] < 1)
-    return fail(ErrorCode::kCorrupt, "it has no vectors of the items");
+      found->second.shape[1] < 1 || found->second.shape[1] > kMostDimensions)
+    return fail(ErrorCode::kCorrupt, "has no vectors of items");
   ItemEmbeddings read{std::move(embedder), found->second.shape[1], {}};
-  TRY(read.values, file.read_floats(kTensor, {items, read.dimensions}));
-  if (!std::ranges::all_of(read.values, [](float each) { return std::isfinite(each); }))
-    return fail(ErrorCode::kCorrupt, "its vectors have numbers that are none");
+  TRY(read.values, retrieval::read_weights(file, kTensor, {items, read.dimensions}));
   return read;
 }
 

@@ -86,7 +86,7 @@ Result<FeatureSet> palr_features(const data::Dataset& dataset,
   if (wanted("attributes")) features.add(attribute_features(dataset));
   TRY_VOID(check_answers(options, language));
   if (wanted("embeddings") && language.embeddings != nullptr)
-    features.add(embedding_features(*language.embeddings));
+    features.add(embedding_features(language.embeddings));
   if (wanted("language") && language.scores != nullptr)
     features.add(language_features(*language.scores));
   if (wanted("profile") && language.profiles != nullptr)

@@ -100,15 +100,7 @@ Json embedder_of(const RankingModel& model) {
 }  // namespace
 
 Result<void> check_ranking_output(const std::filesystem::path& directory) {
-  std::error_code error;
-  if (!std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error))
-    return {};
-  if (!read_description(directory))
-    return fail(
-        ErrorCode::kConflict,
-        fmt::format("{} exists and is no ranking model: name another --output", directory.string()),
-        "output");
-  return {};
+  return retrieval::check_output(directory, kKind, "ranking model");
 }
 
 Result<void> save_ranking_model(const RankingModel& model, const data::Dataset& dataset,

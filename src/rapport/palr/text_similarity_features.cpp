@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "rapport/palr/feature_families.h"
@@ -26,8 +27,7 @@ std::vector<Feature> similarity_features(std::span<const std::string_view> names
        fmt::format("how alike it and the third newest item {}", verb)},
       {std::string(names[3]), "the same beside each item of the history, decayed mean",
        fmt::format("how alike it and the history {}", verb)},
-      {std::string(names[4]),
-       fmt::format("the same beside the item of the history that is most alike"),
+      {std::string(names[4]), "the same beside the item of the history that is most alike",
        fmt::format("how alike it and one item of the history {}", verb)}};
 }
 
@@ -44,7 +44,7 @@ void fill_similarities(const FeatureInput& input, std::span<float> values, Alike
       const auto row = values.subspan(i * kWidth, kWidth);
       if (a < kNewest) row[a] = products[i];
       row[kNewest] += weight * products[i];
-      row[kNewest + 1] = std::max(row[kNewest + 1], products[i]);
+      row[kNewest + 1] = a == 0 ? products[i] : std::max(row[kNewest + 1], products[i]);
     }
   }
   if (weights == 0) return;
@@ -100,12 +100,12 @@ Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
   return family;
 }
 
-FeatureFamily embedding_features(const ItemEmbeddings& embeddings) {
-  const auto vectors = std::make_shared<const ItemEmbeddings>(whitened(embeddings));
+FeatureFamily embedding_features(std::shared_ptr<const ItemEmbeddings> vectors) {
   FeatureFamily family;
   family.features =
       similarity_features(kEmbeddingFeatures, "text's embedding", "are in what they mean");
-  family.compute = [vectors](const FeatureInput& input, std::span<float> values) -> Result<void> {
+  family.compute = [vectors = std::move(vectors)](const FeatureInput& input,
+                                                  std::span<float> values) -> Result<void> {
     fill_similarities(input, values, [&](data::ItemIndex item, std::span<float> products) {
       const auto one = vectors->row(item);
       for (std::size_t i = 0; i < products.size(); ++i) {

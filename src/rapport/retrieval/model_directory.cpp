@@ -36,6 +36,19 @@ Result<void> check_output(const std::filesystem::path& directory) {
   return {};
 }
 
+Result<void> check_output(const std::filesystem::path& directory, std::string_view kind,
+                          std::string_view what) {
+  std::error_code error;
+  if (!std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error))
+    return {};
+  const auto description = read_model_description(directory);
+  if (description && (*description)["kind"] == kind) return {};
+  return fail(
+      ErrorCode::kConflict,
+      fmt::format("{} exists and is no {}: name another --output", directory.string(), what),
+      "output");
+}
+
 Result<void> save_model(const Fit& fit, const data::Dataset& dataset,
                         const std::filesystem::path& directory,
                         const std::filesystem::path& checkpoint) {

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "rapport/retrieval/registry.h"
 
@@ -15,6 +16,11 @@ namespace rapport::retrieval {
 /// That `directory` is free for a model, or holds one that may be replaced; asked before hours of
 /// training. Errors: kConflict.
 Result<void> check_output(const std::filesystem::path& directory);
+
+/// The same for a model of one kind, `what` for people ("ranking model"): no other is replaced.
+/// Errors: kConflict.
+Result<void> check_output(const std::filesystem::path& directory, std::string_view kind,
+                          std::string_view what);
 
 /// Written beside `directory` and renamed: whole or not at all; only then is the fit's `checkpoint`
 /// removed, if it had one. Errors: those of check_output; kIo.

@@ -13,9 +13,9 @@
 namespace rapport::retrieval {
 namespace {
 
-/// While it lives, its thread takes and makes zeros where numbers are below 1.2e-38. Decayed
-/// weights and Adam's moments of what is seldom seen end there, and processors compute with such
-/// numbers many times slower.
+/// While it lives, its thread takes and makes zeros where numbers are subnormal (floats
+/// below 1.2e-38). Decayed weights and Adam's moments of what is seldom seen end there, and
+/// processors compute with such numbers many times slower.
 class SubnormalsAsZeros {
  public:
   SubnormalsAsZeros() : before_(control()) { set_control(before_ | kFlush); }

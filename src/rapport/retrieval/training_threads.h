@@ -5,7 +5,7 @@
 //   TRY_VOID(threads.over_in_rounds(rows, 256, step, work));
 //
 // What is computed must not depend on the number of threads: pieces are cut by size alone, and each
-// writes what no other does. Numbers below 1.2e-38 are zeros there.
+// writes what no other does. Subnormal numbers (floats below 1.2e-38) are zeros there.
 #pragma once
 
 #include <cstddef>
