@@ -98,12 +98,13 @@ TEST_F(ItemVectors, SayWhatIsAlikeInMeaning) {
 
 // all-MiniLM-L6-v2 reads 256 tokens; of Korean that is some 110 syllables.
 TEST_F(ItemVectors, AreOfAsMuchAsTheEmbedderReads) {
-  std::string korean, marks(400, '!');
+  std::string korean, marks(400, '!'), woman;
   for (int i = 0; i < 200; ++i) korean += "\uD55C";
-  const data::Dataset shop =
-      catalogue_of({{.title = korean}, {.title = marks}, {.title = "Spaceship battle"}});
+  for (int i = 0; i < 150; ++i) woman += "\U0001F469\u200D";  // joined: a single grapheme
+  const data::Dataset shop = catalogue_of(
+      {{.title = korean}, {.title = marks}, {.title = "Spaceship battle"}, {.title = woman}});
   const ItemEmbeddings made = embedded(shop);
-  for (data::ItemIndex item = 0; item < 3; ++item)
+  for (data::ItemIndex item = 0; item < 4; ++item)
     EXPECT_NEAR(product(made, item, item), 1, 1e-4) << item;
   const auto alone = embedder_->embed({"Spaceship battle"});
   for (std::size_t k = 0; k < alone->values.size(); ++k)

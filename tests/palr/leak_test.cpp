@@ -16,22 +16,15 @@ namespace {
 /// The data set with the last `held_out` items of each history moved on to the next user who has as
 /// many, where none of them is in the history already.
 data::Dataset exchanged(const data::Dataset& dataset, std::size_t held_out) {
-  data::DatasetParts parts;
-  parts.name = dataset.name();
-  parts.catalogue = dataset.catalogue();
-  parts.people = dataset.people();
-  parts.offsets = {0};
-  for (data::UserIndex user = 0; user < dataset.users(); ++user) {
+  return with_histories(dataset, [&](data::UserIndex user) {
     const auto own = dataset.history(user);
     const auto other = dataset.history((user + 1) % static_cast<data::UserIndex>(dataset.users()));
     std::vector<data::ItemIndex> history(own.begin(), own.end());
     if (own.size() >= 3 && other.size() >= 3)
       std::copy(other.end() - static_cast<std::ptrdiff_t>(held_out), other.end(),
                 history.end() - static_cast<std::ptrdiff_t>(held_out));
-    parts.sequence.insert(parts.sequence.end(), history.begin(), history.end());
-    parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
-  }
-  return data::Dataset::create(std::move(parts)).value();
+    return history;
+  });
 }
 
 /// Every user's candidates and rows for `split`, with retrievers that are trained on the data set.

@@ -84,27 +84,33 @@ inline data::Dataset brand_shop(std::int64_t users, std::int64_t brands, std::in
   return data::Dataset::create(std::move(parts)).value();
 }
 
-/// The same data set but for the newest `held_out` items of each history: others, which the user
-/// never took, stand in their place.
-inline data::Dataset with_others_held_out(const data::Dataset& dataset, std::size_t held_out) {
+/// The same data set but for its histories: those that `rewritten(user)` makes.
+template <typename Rewritten>
+data::Dataset with_histories(const data::Dataset& dataset, Rewritten&& rewritten) {
   data::DatasetParts parts;
   parts.name = dataset.name();
   parts.catalogue = dataset.catalogue();
   parts.people = dataset.people();
   parts.offsets = {0};
   for (data::UserIndex user = 0; user < dataset.users(); ++user) {
-    const auto history = dataset.history(user);
-    parts.sequence.insert(parts.sequence.end(), history.begin(),
-                          history.end() - static_cast<std::ptrdiff_t>(held_out));
-    data::ItemIndex other = 0;
-    for (std::size_t missing = held_out; missing > 0; ++other) {
-      if (holds(history, other)) continue;
-      parts.sequence.push_back(other);
-      --missing;
-    }
+    const std::vector<data::ItemIndex> history = rewritten(user);
+    parts.sequence.insert(parts.sequence.end(), history.begin(), history.end());
     parts.offsets.push_back(static_cast<std::int64_t>(parts.sequence.size()));
   }
   return data::Dataset::create(std::move(parts)).value();
+}
+
+/// The same data set but for the newest `held_out` items of each history: others, which the user
+/// never took, stand in their place.
+inline data::Dataset with_others_held_out(const data::Dataset& dataset, std::size_t held_out) {
+  return with_histories(dataset, [&](data::UserIndex user) {
+    const auto own = dataset.history(user);
+    std::vector<data::ItemIndex> history(own.begin(),
+                                         own.end() - static_cast<std::ptrdiff_t>(held_out));
+    for (data::ItemIndex other = 0; history.size() < own.size(); ++other)
+      if (!holds(own, other)) history.push_back(other);
+    return history;
+  });
 }
 
 }  // namespace rapport::palr

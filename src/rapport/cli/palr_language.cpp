@@ -81,6 +81,17 @@ struct LoadedModel {
   std::unique_ptr<language::EmbeddedModel> model;
 };
 
+/// What came of a command that wrote `file`: its report, or `text()` for people.
+template <typename Text>
+void show(Context& context, const std::string& file, Json report, Text&& text) {
+  if (context.json) {
+    report["file"] = file;
+    print_json(context, report);
+  } else {
+    context.out << text();
+  }
+}
+
 /// For so many questions at a time, with room for the answers behind the prompts.
 Result<LoadedModel> load_model(const Context& context, const std::string& name,
                                const std::string& adapter, std::int64_t prompt_tokens,
@@ -197,18 +208,14 @@ Result<void> finetune(Context& context, const Tuning& command) {
   TRY_VOID(tuning::write_adapter(tuned.adapter, command.output));
   std::error_code ignored;
   std::filesystem::remove_all(checkpoint, ignored);
-  if (context.json) {
-    Json json = tuned.adapter.about;
-    json["file"] = command.output;
-    print_json(context, json);
-  } else {
-    context.out << fmt::format(
+  show(context, command.output, tuned.adapter.about, [&] {
+    return fmt::format(
         "{} learned from {} examples in {:.0f} s ({:.0f} tokens/s), loss {:.4f}\n"
         "next: rapport palr score --adapter {}\n",
         command.output, task.texts.size(), tuned.report["seconds"].get<double>(),
         tuned.report["tokens_per_second"].get<double>(), tuned.report["loss"].get<double>(),
         command.output);
-  }
+  });
   return {};
 }
 
@@ -279,19 +286,17 @@ Result<void> score(Context& context, const Asking& command) {
       load_model(context, command.language_model, command.adapter, options.question.tokens));
   course.begin("asking " + loaded.model->models().front().id,
                static_cast<std::int64_t>(prepared.lot.users.size()), "users");
-  TRY(Json report, palr::score_users(asked.dataset, asked.sources, split, prepared.lot,
-                                     *loaded.model, palr::PoolOptions{}, options, command.output,
-                                     asking_context(context, course, prepared)));
-  if (context.json) {
-    report["file"] = command.output;
-    print_json(context, report);
-  } else {
-    context.out << fmt::format(
+  TRY(const Json report,
+      palr::score_users(asked.dataset, asked.sources, split, prepared.lot, *loaded.model,
+                        palr::PoolOptions{}, options, command.output,
+                        asking_context(context, course, prepared)));
+  show(context, command.output, report, [&] {
+    return fmt::format(
         "{} has the scores of {} users, {} of them new; {:.1f} candidates each, in which {:.4f} of "
         "the items held out are\n",
         command.output, report["users"].get<std::int64_t>(), report["asked"].get<std::int64_t>(),
         report["candidates"].get<double>(), report["found"].get<double>());
-  }
+  });
   return {};
 }
 
@@ -306,15 +311,12 @@ Result<void> write_lists(Context& context, const Asking& command) {
                                            options.question.tokens, kSideBySide));
   course.begin(loaded.model->models().front().id + " writes",
                static_cast<std::int64_t>(prepared.lot.users.size()), "users");
-  TRY(Json report,
+  TRY(const Json report,
       palr::write_lists(dataset, split, prepared.lot, *loaded.model, kSideBySide, options,
                         command.output, asking_context(context, course, prepared)));
-  if (context.json) {
-    report["file"] = command.output;
-    print_json(context, report);
-  } else {
+  show(context, command.output, report, [&] {
     const auto figure = [&](const char* name) { return report[name].get<double>(); };
-    context.out << fmt::format(
+    return fmt::format(
         "{} has the lists of {} users, {} of them new: {:.1f} names each, of which {:.1f} % mean "
         "no "
         "item, {:.1f} % one taken already, {:.1f} % one named before\n{}: HR@10 {:.4f}, NDCG@10 "
@@ -322,7 +324,7 @@ Result<void> write_lists(Context& context, const Asking& command) {
         command.output, report["users"].get<std::int64_t>(), report["written"].get<std::int64_t>(),
         figure("names"), 100 * figure("hallucinated"), 100 * figure("taken"),
         100 * figure("repeated"), data::name(split), figure("hr@10"), figure("ndcg@10"));
-  }
+  });
   return {};
 }
 
@@ -396,19 +398,17 @@ Result<void> profile(Context& context, const Profiling& command) {
     return profile_one(context, command, dataset, options, loaded.model.get(), course.stop_token());
   TRY(const Prepared prepared, prepare(context, asking, dataset, split));
   course.begin("profiles", static_cast<std::int64_t>(prepared.lot.users.size()), "users");
-  TRY(Json report, palr::profile_users(dataset, split, prepared.lot, loaded.model.get(), options,
-                                       asking.output, asking_context(context, course, prepared)));
-  if (context.json) {
-    report["file"] = asking.output;
-    print_json(context, report);
-  } else {
-    context.out << fmt::format(
+  TRY(const Json report,
+      palr::profile_users(dataset, split, prepared.lot, loaded.model.get(), options, asking.output,
+                          asking_context(context, course, prepared)));
+  show(context, asking.output, report, [&] {
+    return fmt::format(
         "{} has the profiles of {} users, {} of them new: {:.1f} keywords each, {:.1f} % of which "
         "the item held out has ({:.1f} % of the best supported)\n",
         asking.output, report["users"].get<std::int64_t>(), report["profiled"].get<std::int64_t>(),
         report["keywords"].get<double>(), 100 * report["borne_out"].get<double>(),
         100 * report["borne_out_by_support"].get<double>());
-  }
+  });
   return {};
 }
 

@@ -92,11 +92,11 @@ Result<std::vector<float>> embedded_as_far_as_read(language::TextEmbedder& embed
   std::vector<float> values;
   for (std::string text : texts) {
     auto alone = embedder.embed({text});
-    while (!alone && alone.error().code == ErrorCode::kInvalidArgument && text.size() > 1) {
-      // A grapheme that is longer than that is cut all the same.
-      std::string_view shorter = base::truncate(text, text.size() / 2);
-      if (shorter.empty()) break;
-      text = std::string(shorter);
+    while (!alone && alone.error().code == ErrorCode::kInvalidArgument) {
+      // Within a grapheme, if need be: one with hundreds of marks may be all that there is.
+      text.resize(text.size() / 2);
+      text.resize(text.size() - base::incomplete_utf8_tail(text));
+      if (text.empty()) break;
       alone = embedder.embed({text});
     }
     if (!alone) return fail(alone.error());
