@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "testing/temporary_directory.h"
-#include "tiny_llama.h"
+#include "testing/tiny_llama.h"
 
 namespace rapport::tuning {
 namespace {
+
+using rapport::testing::kTinyShape;
+using rapport::testing::write_tiny_llama;
 
 using language::GgufReader;
 using language::GgufWriter;

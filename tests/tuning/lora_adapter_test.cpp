@@ -5,10 +5,12 @@
 
 #include "rapport/language/gguf_writer.h"
 #include "testing/temporary_directory.h"
-#include "tiny_llama.h"
+#include "testing/tiny_llama.h"
 
 namespace rapport::tuning {
 namespace {
+
+using rapport::testing::write_tiny_llama;
 
 using ::testing::HasSubstr;
 

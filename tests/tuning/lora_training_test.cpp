@@ -3,11 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "llama_reference.h"
 #include "testing/temporary_directory.h"
-#include "tiny_llama.h"
+#include "testing/tiny_llama.h"
 
 namespace rapport::tuning {
 namespace {
+
+using rapport::testing::kTinyShape;
+using rapport::testing::relative_difference;
+using rapport::testing::write_tiny_llama;
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;

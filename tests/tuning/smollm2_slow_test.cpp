@@ -1,14 +1,17 @@
 // The network that is trained against llama.cpp on a real model's weights.
 #include <gtest/gtest.h>
 
+#include "llama_reference.h"
 #include "rapport/language/quantize.h"
 #include "rapport/tuning/lora_training.h"
 #include "testing/model_files.h"
 #include "testing/temporary_directory.h"
-#include "tiny_llama.h"
+#include "testing/tiny_llama.h"
 
 namespace rapport::tuning {
 namespace {
+
+using rapport::testing::relative_difference;
 
 #ifdef RAPPORT_HAS_TUNING
 

@@ -175,4 +175,27 @@ Result<void> write_directory_atomically(
   return sync_folder(parent);
 }
 
+Result<ScratchDirectory> ScratchDirectory::create() {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  std::string made = (folder / "rapport-XXXXXX").string();
+  if (error || ::mkdtemp(made.data()) == nullptr) return write_error("create a folder in", folder);
+  return ScratchDirectory(made);
+}
+
+ScratchDirectory::~ScratchDirectory() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+std::filesystem::path default_home() {
+  const auto variable = [](const char* name) -> std::filesystem::path {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  if (auto home = variable("RAPPORT_HOME"); !home.empty()) return home;
+  if (const auto user = variable("HOME"); !user.empty()) return user / ".local/share/rapport";
+  return {};
+}
+
 }  // namespace rapport::base

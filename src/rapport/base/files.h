@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "rapport/base/result.h"
 
@@ -33,5 +34,26 @@ Result<void> ensure_directory(const std::filesystem::path& path, unsigned mode =
 Result<void> write_directory_atomically(
     const std::filesystem::path& path,
     const std::function<Result<void>(const std::filesystem::path& folder)>& fill);
+
+/// An empty folder of our own, which goes away with its contents.
+class ScratchDirectory {
+ public:
+  /// Where the system keeps such. Errors: kIo.
+  static Result<ScratchDirectory> create();
+  ScratchDirectory(ScratchDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchDirectory& operator=(ScratchDirectory&&) = delete;
+  ~ScratchDirectory();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit ScratchDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+
+  std::filesystem::path path_;
+};
+
+/// What is kept of users, and their models, unless told otherwise: $RAPPORT_HOME, or
+/// ~/.local/share/rapport; "" where neither is known.
+std::filesystem::path default_home();
 
 }  // namespace rapport::base

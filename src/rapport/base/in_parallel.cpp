@@ -1,5 +1,7 @@
 #include "rapport/base/in_parallel.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <exception>
 #include <latch>
@@ -8,9 +10,21 @@
 
 namespace rapport::base {
 
+namespace {
+
+/// std::thread::hardware_concurrency counts cores that taskset or a container keeps from us too:
+/// threads that wait for each other by spinning are many times as slow where they share one.
+std::size_t permitted_cores() {
+  cpu_set_t permitted;
+  if (sched_getaffinity(0, sizeof(permitted), &permitted) == 0)
+    return static_cast<std::size_t>(CPU_COUNT(&permitted));
+  return std::thread::hardware_concurrency();  // more cores than the set has places for
+}
+
+}  // namespace
+
 std::size_t thread_count(std::int64_t asked) {
-  return asked > 0 ? static_cast<std::size_t>(asked)
-                   : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return asked > 0 ? static_cast<std::size_t>(asked) : std::max<std::size_t>(1, permitted_cores());
 }
 
 void in_parallel(ThreadPool& pool, std::size_t count,

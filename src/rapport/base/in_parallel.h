@@ -11,7 +11,7 @@
 
 namespace rapport::base {
 
-/// `asked`, or one a core for 0 or less.
+/// `asked`, or for 0 or less one for each core that this process may run on.
 std::size_t thread_count(std::int64_t asked);
 
 /// work(0) … work(count - 1) on the pool, as far as its queue has room, and the rest here; returns

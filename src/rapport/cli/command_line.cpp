@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "rapport/base/files.h"
 #include "rapport/base/log.h"
 #include "rapport/cli/version.h"
 
@@ -14,14 +15,6 @@ namespace {
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-std::string default_home() {
-  if (std::string home = from_environment("RAPPORT_HOME"); !home.empty()) return home;
-  if (const std::string user = from_environment("HOME"); !user.empty()) {
-    return user + "/.local/share/rapport";
-  }
-  return "";
 }
 
 Result<void> set_up_logs(const Context& context) {
@@ -93,7 +86,7 @@ void CommandLine::run(CLI::App* command, Run run) {
 }
 
 int CommandLine::main(int argc, const char* const* argv, Context& context) {
-  context.home = default_home();
+  context.home = base::default_home().string();
   context.config = from_environment("RAPPORT_CONFIG");
   add_common_options(app_, context);
   try {

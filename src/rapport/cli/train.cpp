@@ -74,8 +74,8 @@ std::string stage_line(const retrieval::FitProgress& progress) {
 /// A line an epoch: what a person who waits wants to see.
 std::string epoch_line(const retrieval::FitProgress& progress, double best,
                        double seconds_an_epoch) {
-  std::string line =
-      fmt::format("epoch {}/{}  loss {:.4f}", progress.epoch, progress.epochs, progress.loss);
+  std::string line = fmt::format("{} {}/{}  loss {:.4f}", progress.unit, progress.epoch,
+                                 progress.epochs, progress.loss);
   if (progress.validation_ndcg)
     line +=
         fmt::format("  validation NDCG@10 {:.4f} (best {:.4f})", *progress.validation_ndcg, best);

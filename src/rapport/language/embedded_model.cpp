@@ -10,10 +10,10 @@
 #include <fstream>
 #include <future>
 #include <system_error>
-#include <thread>
 
 #include "rapport/base/digest.h"
 #include "rapport/base/files.h"
+#include "rapport/base/in_parallel.h"
 #include "rapport/base/log.h"
 #include "rapport/language/chat_template.h"
 #include "rapport/language/embedded_answer.h"
@@ -152,8 +152,8 @@ Result<void> check_options(const EmbeddedOptions& options) {
 
 /// Physical cores, but no more than this process may use.
 std::int64_t default_threads() {
-  const auto allowed = static_cast<std::int32_t>(std::thread::hardware_concurrency());
-  return std::max(1, std::min(common_cpu_get_num_physical_cores(), std::max(1, allowed)));
+  const auto permitted = static_cast<std::int32_t>(base::thread_count(0));
+  return std::max(1, std::min(common_cpu_get_num_physical_cores(), permitted));
 }
 
 struct ModelDeleter {

@@ -13,9 +13,9 @@
 #include <numeric>
 #include <optional>
 #include <span>
-#include <thread>
 #include <utility>
 
+#include "rapport/base/in_parallel.h"
 #include "rapport/base/text.h"
 #include "rapport/language/bert_import.h"
 #include "rapport/language/llama_runtime.h"
@@ -177,8 +177,9 @@ Result<std::unique_ptr<LlamaEmbedder>> LlamaEmbedder::load(const EmbedderOptions
   params.kv_unified = true;
   params.embeddings = true;
   params.n_threads = static_cast<std::int32_t>(
-      options.threads > 0 ? options.threads
-                          : std::max(1u, std::thread::hardware_concurrency() / 2));
+      options.threads > 0
+          ? options.threads
+          : std::max<std::int64_t>(1, static_cast<std::int64_t>(base::thread_count(0)) / 2));
   params.n_threads_batch = params.n_threads;
   state->context.reset(llama_init_from_model(state->model.get(), params));
   if (!state->context) {

@@ -140,15 +140,7 @@ Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>
   std::map<std::string, int> of_kind;
   for (const std::string& directory : directories) {
     TRY(const Json description, retrieval::read_model_description(directory));
-    if (description.value(Json::json_pointer("/data/checksum"), Json()) != dataset.checksum() &&
-        description["data"]["catalogue_checksum"] == dataset.catalogue_checksum())
-      return fail(ErrorCode::kConflict,
-                  fmt::format("{} was trained on other interactions than {}, though on the same "
-                              "catalogue: it may have learnt the items that it is asked for; "
-                              "train it again",
-                              directory, dataset.name()),
-                  "models");
-    TRY(auto model, retrieval::load_retriever(directory, dataset));
+    TRY(auto model, retrieval::load_retriever_of(directory, dataset));
     const auto checksum = description["weights"]["sha256"].get<std::string>();
     if (std::ranges::find(sources, checksum, &CandidateSource::checksum) != sources.end())
       return fail(

@@ -156,4 +156,18 @@ Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& d
   return *std::move(model);
 }
 
+Result<std::unique_ptr<Retriever>> load_retriever_of(const std::filesystem::path& directory,
+                                                     const data::Dataset& dataset) {
+  TRY(auto model, load_retriever(directory, dataset));
+  TRY(const Json description, read_model_description(directory));
+  if (description.value(Json::json_pointer("/data/checksum"), Json()) != dataset.checksum())
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} was trained on other interactions than {}, though on the same "
+                            "catalogue: it may have learnt the items that it is asked for; "
+                            "train it again",
+                            directory.string(), dataset.name()),
+                "models");
+  return model;
+}
+
 }  // namespace rapport::retrieval

@@ -46,5 +46,10 @@ Result<base::Safetensors> open_model_weights(const std::filesystem::path& direct
 /// catalogue than `dataset`'s. Each names the directory and what to do.
 Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& directory,
                                                   const data::Dataset& dataset);
+/// The same for what learns from the model's scores or vectors. Errors: kConflict (param: models)
+/// for one that was trained on other interactions with the same catalogue: it may have learnt the
+/// very items that it is asked for.
+Result<std::unique_ptr<Retriever>> load_retriever_of(const std::filesystem::path& directory,
+                                                     const data::Dataset& dataset);
 
 }  // namespace rapport::retrieval

@@ -10,6 +10,7 @@
 #include "rapport/retrieval/bprmf.h"
 #include "rapport/retrieval/caser.h"
 #include "rapport/retrieval/caser_options.h"
+#include "rapport/retrieval/e4srec.h"
 #include "rapport/retrieval/ease.h"
 #include "rapport/retrieval/fpmc.h"
 #include "rapport/retrieval/fusion.h"
@@ -124,6 +125,14 @@ constexpr RetrieverKind kKinds[] = {
      .options = default_options<SasrecOptions>,
      .fit = fit_in_library<SasrecOptions>,
      .load = Sasrec::load},
+    {.name = "e4srec",
+     .summary = "a language model that reads items, as vectors of another model, in place of words",
+     .source = "Li et al. 2023",
+     .needs_libtorch = true,
+     .needs_options = true,
+     .options = default_options<E4srecOptions>,
+     .fit = fit_e4srec,
+     .load = E4srec::load},
     {.name = "fusion",
      .summary = "weighted sum of trained models' scores, the weights found on the validation items",
      .source = "Vogt & Cottrell 1999; Montague & Aslam 2001",

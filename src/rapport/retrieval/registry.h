@@ -27,6 +27,7 @@ namespace rapport::retrieval {
 struct FitProgress {
   double done = 0;                        // [0, 1] of the longest it may take
   std::int64_t epoch = 0, epochs = 0;     // from 1
+  std::string_view unit = "epoch";        // what those count, where it is something else
   double loss = 0;                        // mean of the epoch
   std::optional<double> validation_ndcg;  // NDCG@10, where this epoch was evaluated
   double seconds = 0;                     // of the epoch, validation included

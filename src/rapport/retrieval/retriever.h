@@ -51,6 +51,10 @@ class Retriever {
   bool is_indexed() const { return do_is_indexed(); }
   static constexpr std::int64_t kIndexedFrom = 200'000;
 
+  /// [items × width] what its scores are products with, apart from text; empty of a model that has
+  /// no such vectors.
+  std::span<const float> item_vectors() const { return do_item_vectors(); }
+
   /// What a model directory keeps of it: sizes and options as JSON, weights as tensors.
   Json options() const { return do_options(); }
   void save(base::SafetensorsWriter& writer) const { do_save(writer); }
@@ -68,6 +72,7 @@ class Retriever {
   /// Of an indexed model: up to `k` items, best first.
   virtual void do_search(const Query& /*query*/, std::int64_t /*k*/,
                          std::vector<ScoredItem>& /*best*/) const {}
+  virtual std::span<const float> do_item_vectors() const { return {}; }
   virtual Json do_options() const = 0;
   virtual void do_save(base::SafetensorsWriter& writer) const = 0;
 

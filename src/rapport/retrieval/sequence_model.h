@@ -57,6 +57,9 @@ class SequenceModel : public Retriever {
   void do_score(std::span<const Query> queries, std::span<float> scores) const final;
   Result<void> do_index_items(std::int64_t threads) final;
   bool do_is_indexed() const final { return index_ != nullptr; }
+  std::span<const float> do_item_vectors() const final {
+    return {at(item_embedding_), static_cast<std::size_t>(items() * dimension())};
+  }
   void do_search(const Query& query, std::int64_t k, std::vector<ScoredItem>& best) const final;
   Json do_options() const final;
   void do_save(base::SafetensorsWriter& writer) const final;

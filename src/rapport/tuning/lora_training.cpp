@@ -58,7 +58,7 @@ Result<TunedAdapter> train_lora(const std::filesystem::path& model,
                                 const TuneContext& context) {
   TRY_VOID(options.check());
   TRY(const TuningLibrary* const library, tuning_library());
-  return library->train(model, texts, options, context);
+  return library->train_lora(model, texts, options, context);
 }
 
 Result<std::vector<float>> answer_logits(const std::filesystem::path& model,

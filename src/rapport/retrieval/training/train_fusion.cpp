@@ -15,20 +15,12 @@ constexpr std::int64_t kFolds = 5;
 
 Result<std::unique_ptr<Retriever>> load_member(const std::string& directory,
                                                const data::Dataset& dataset) {
-  TRY(auto model, load_retriever(directory, dataset));
+  TRY(auto model, load_retriever_of(directory, dataset));
   if (model->kind() == "fusion")
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is a fusion itself: name its members instead, whose weights are "
                             "then found together",
                             directory),
-                "models");
-  TRY(const Json description, read_model_description(directory));
-  if (description.value(Json::json_pointer("/data/checksum"), Json()) != dataset.checksum())
-    return fail(ErrorCode::kConflict,
-                fmt::format("{} was trained on other data than {}, though on the same catalogue: "
-                            "it may have learnt from the items that the weights are found on; "
-                            "train it again",
-                            directory, dataset.name()),
                 "models");
   return model;
 }

@@ -44,24 +44,34 @@ Tensor rotate(const Tensor& x, const Tensor& cosines, const Tensor& sines) {
 
 }  // namespace
 
-PackedTexts::PackedTexts(std::span<const TrainingText* const> texts) {
-  std::vector<std::int64_t> all, at, predict, learn;
-  for (const TrainingText* text : texts) {
-    const auto begin = static_cast<std::int64_t>(all.size());
-    const auto size = static_cast<std::int64_t>(text->tokens.size());
-    places.push_back({begin, begin + size, begin + text->answer - 1});
-    for (std::int64_t i = 0; i < size; ++i) {
-      all.push_back(text->tokens[static_cast<std::size_t>(i)]);
-      at.push_back(i);
-      if (i < text->answer) continue;
-      predict.push_back(begin + i - 1);
-      learn.push_back(all.back());
-    }
+void Packer::add(std::int64_t length, std::int64_t asking) {
+  const auto begin = static_cast<std::int64_t>(positions_.size());
+  if (!runs_.empty() && runs_.back().length == length && runs_.back().asking == asking) {
+    ++runs_.back().count;
+  } else {
+    runs_.push_back({begin, 1, length, asking});
   }
-  tokens = integers(all);
-  positions = integers(at);
-  predicting = integers(predict);
-  answers = integers(learn);
+  for (std::int64_t i = 0; i < length; ++i) {
+    positions_.push_back(i);
+    if (i >= asking) predicting_.push_back(begin + i);
+  }
+}
+
+Packing Packer::done() const {
+  return {runs_, integers(positions_), integers(predicting_)};
+}
+
+PackedTexts::PackedTexts(std::span<const TrainingText* const> texts) {
+  Packer packer;
+  std::vector<std::int64_t> read, learnt;
+  for (const TrainingText* text : texts) {
+    packer.add(read_of(*text), text->answer - 1);
+    read.insert(read.end(), text->tokens.begin(), text->tokens.end() - 1);
+    learnt.insert(learnt.end(), text->tokens.begin() + text->answer, text->tokens.end());
+  }
+  packing = packer.done();
+  tokens = integers(read);
+  answers = integers(learnt);
 }
 
 std::pair<std::int64_t, std::int64_t> layer_matrix_shape(const LlamaShape& shape,
@@ -103,7 +113,9 @@ Result<LlamaNetwork> LlamaNetwork::load(const std::filesystem::path& path) {
   LlamaNetwork network;
   TRY(network.shape_, read_llama_shape(gguf));
   network.name_ = gguf.text("general.name").value_or("");
+  const std::int64_t start = gguf.integer("tokenizer.ggml.bos_token_id").value_or(0);
   const LlamaShape& shape = network.shape_;
+  network.start_token_ = start >= 0 && start < shape.vocabulary ? start : 0;
   const std::int64_t d = shape.dimension;
   TRY(network.embedding_, read(gguf, "token_embd.weight", {shape.vocabulary, d}));
   TRY(network.norm_, read(gguf, "output_norm.weight", {d}));
@@ -135,8 +147,16 @@ Tensor LlamaNetwork::embed(const PackedTexts& texts) const {
   return embedding_.index_select(0, texts.tokens);
 }
 
-Tensor LlamaNetwork::run(Tensor hidden, const PackedTexts& texts, std::int64_t first,
-                         std::int64_t last, const Lora* lora) const {
+double LlamaNetwork::input_size() const {
+  return std::sqrt(embedding_.square().mean().item<double>());
+}
+
+double LlamaNetwork::state_size() const {
+  return std::sqrt(norm_.square().mean().item<double>());
+}
+
+Tensor LlamaNetwork::run(Tensor hidden, const Packing& texts, std::int64_t first, std::int64_t last,
+                         const Lora* lora) const {
   // Angles in double: a float's last digits are lost at positions in the thousands.
   const std::int64_t half = shape_.head_dimension / 2;
   const Tensor rates = torch::pow(
@@ -149,7 +169,7 @@ Tensor LlamaNetwork::run(Tensor hidden, const PackedTexts& texts, std::int64_t f
   return hidden;
 }
 
-Tensor LlamaNetwork::layer(std::int64_t number, const Tensor& hidden, const PackedTexts& texts,
+Tensor LlamaNetwork::layer(std::int64_t number, const Tensor& hidden, const Packing& texts,
                            const Tensor& cosines, const Tensor& sines, const Lora* lora,
                            bool answers_only) const {
   const Layer& layer = layers_[static_cast<std::size_t>(number)];
@@ -172,27 +192,30 @@ Tensor LlamaNetwork::layer(std::int64_t number, const Tensor& hidden, const Pack
 
   std::vector<Tensor> attended;
   std::int64_t next = 0;
-  for (const PackedTexts::Place& place : texts.places) {
-    const std::int64_t size = place.end - place.begin;
-    const std::int64_t before = answers_only ? place.answer - place.begin : 0;
-    const std::int64_t asked = size - before - (answers_only ? 1 : 0);
-    const Tensor q = queries.slice(0, next, next + asked)
-                         .permute({1, 2, 0, 3})
-                         .reshape({shape_.key_heads, groups * asked, width});
-    next += asked;
-    const Tensor k = keys.slice(0, place.begin, place.end).transpose(0, 1);
-    const Tensor v = values.slice(0, place.begin, place.end).transpose(0, 1);
+  for (const Packing::Run& run : texts.runs) {
+    const std::int64_t before = answers_only ? run.asking : 0;
+    const std::int64_t asked = run.length - before;
+    const auto looked_at = [&](const Tensor& rows) {  // [texts · key heads × length × width]
+      return rows.slice(0, run.begin, run.begin + run.count * run.length)
+          .view({run.count, run.length, shape_.key_heads, width})
+          .transpose(1, 2)
+          .reshape({run.count * shape_.key_heads, run.length, width});
+    };
+    const Tensor q = queries.slice(0, next, next + run.count * asked)
+                         .view({run.count, asked, shape_.key_heads, groups, width})
+                         .permute({0, 2, 3, 1, 4})
+                         .reshape({run.count * shape_.key_heads, groups * asked, width});
+    next += run.count * asked;
     const Tensor later =
-        torch::full({asked, size}, -std::numeric_limits<float>::infinity()).triu(before + 1);
-    Tensor scores =
-        torch::matmul(q, k.transpose(1, 2)) * (1 / std::sqrt(static_cast<double>(width)));
-    scores = scores.view({shape_.key_heads, groups, asked, size}) + later;
-    const Tensor weights =
-        torch::softmax(scores, -1).view({shape_.key_heads, groups * asked, size});
-    attended.push_back(torch::matmul(weights, v)
-                           .view({shape_.key_heads, groups, asked, width})
-                           .permute({2, 0, 1, 3})
-                           .reshape({asked, shape_.query_width()}));
+        torch::full({asked, run.length}, -std::numeric_limits<float>::infinity()).triu(before + 1);
+    Tensor scores = torch::matmul(q, looked_at(keys).transpose(1, 2)) *
+                    (1 / std::sqrt(static_cast<double>(width)));
+    scores = scores.view({-1, groups, asked, run.length}) + later;
+    const Tensor weights = torch::softmax(scores, -1).view({-1, groups * asked, run.length});
+    attended.push_back(torch::matmul(weights, looked_at(values))
+                           .view({run.count, shape_.key_heads, groups, asked, width})
+                           .permute({0, 3, 1, 2, 4})
+                           .reshape({run.count * asked, shape_.query_width()}));
   }
   const Tensor y =
       asking(hidden) + linear(torch::cat(attended), layer.output, lora, named("attn_output"));
@@ -202,8 +225,12 @@ Tensor LlamaNetwork::layer(std::int64_t number, const Tensor& hidden, const Pack
   return y + linear(inner, layer.down, lora, named("ffn_down"));
 }
 
+Tensor LlamaNetwork::normed(const Tensor& hidden) const {
+  return rms_norm(hidden, norm_, shape_.norm_epsilon);
+}
+
 Tensor LlamaNetwork::logits(const Tensor& hidden) const {
-  return torch::matmul(rms_norm(hidden, norm_, shape_.norm_epsilon), output_.t());
+  return torch::matmul(normed(hidden), output_.t());
 }
 
 }  // namespace rapport::tuning

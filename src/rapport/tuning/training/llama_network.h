@@ -4,7 +4,7 @@
 //   TRY(const LlamaNetwork network, LlamaNetwork::load(path));
 //   const PackedTexts texts(examples);
 //   Tensor hidden = network.embed(texts);
-//   hidden = network.run(hidden, texts, 0, network.shape().layers, lora);
+//   hidden = network.run(hidden, texts.packing, 0, network.shape().layers, lora);
 //   Tensor logits = network.logits(hidden);               // [answer tokens × vocabulary]
 //
 // Source: Touvron et al. 2023; the order of numbers within a head is llama.cpp's, whose files it
@@ -24,19 +24,41 @@
 
 namespace rapport::tuning {
 
-/// Texts in one row of positions.
+/// Texts side by side in one row of positions.
+struct Packing {
+  /// Neighbours that are computed together.
+  struct Run {
+    std::int64_t begin;   // of the first, in the row
+    std::int64_t count;   // texts
+    std::int64_t length;  // positions of each
+    std::int64_t asking;  // of each, the first whose state says what comes next
+  };
+  std::vector<Run> runs;
+  torch::Tensor positions;   // int64 [positions]: from 0 in each text
+  torch::Tensor predicting;  // int64 [answers]: places of the states that predict them
+};
+
+class Packer {
+ public:
+  /// A text of `length` positions, of which those from `asking` on say what comes next.
+  void add(std::int64_t length, std::int64_t asking);
+  Packing done() const;
+
+ private:
+  std::vector<Packing::Run> runs_;
+  std::vector<std::int64_t> positions_, predicting_;
+};
+
 struct PackedTexts {
   explicit PackedTexts(std::span<const TrainingText* const> texts);
+  /// Tokens that are read: nothing comes after the last.
+  static std::int64_t read_of(const TrainingText& text) {
+    return static_cast<std::int64_t>(text.tokens.size()) - 1;
+  }
 
-  struct Place {
-    std::int64_t begin, end;  // positions of the whole text
-    std::int64_t answer;      // the position whose state predicts the answer's first token
-  };
-  std::vector<Place> places;
-  torch::Tensor tokens;      // int64 [positions]
-  torch::Tensor positions;   // int64 [positions]: from 0 in each text
-  torch::Tensor predicting;  // int64 [answer tokens]: positions whose states predict them
-  torch::Tensor answers;     // int64 [answer tokens]
+  Packing packing;
+  torch::Tensor tokens;   // int64 [positions]
+  torch::Tensor answers;  // int64 [answer tokens]
 };
 
 /// What a LoRA adds to one matrix.
@@ -68,11 +90,19 @@ class LlamaNetwork {
 
   /// [positions × dimension]: what the first layer gets.
   torch::Tensor embed(const PackedTexts& texts) const;
+  /// How large its numbers are: the root of their mean square, over all tokens.
+  double input_size() const;
+  /// The same of states after the last norm, about.
+  double state_size() const;
+  /// [dimension] of the token that texts begin with, of token 0 where the file names none.
+  torch::Tensor start_vector() const { return embedding_.select(0, start_token_); }
   /// Through the layers from `first` to before `last`. [positions × dimension] in; the same out,
-  /// but [answer tokens × dimension] where `last` is the end: no other state is looked at.
-  torch::Tensor run(torch::Tensor hidden, const PackedTexts& texts, std::int64_t first,
+  /// but [answers × dimension] where `last` is the end: no other state is looked at.
+  torch::Tensor run(torch::Tensor hidden, const Packing& texts, std::int64_t first,
                     std::int64_t last, const Lora* lora) const;
-  /// Of states that left the last layer. [rows × vocabulary].
+  /// Of states that left the last layer: what is scored. [rows × dimension].
+  torch::Tensor normed(const torch::Tensor& hidden) const;
+  /// [rows × vocabulary].
   torch::Tensor logits(const torch::Tensor& hidden) const;
 
  private:
@@ -81,12 +111,13 @@ class LlamaNetwork {
     torch::Tensor query, key, value, output;   // [out × in]
     torch::Tensor gate, up, down;
   };
-  torch::Tensor layer(std::int64_t number, const torch::Tensor& hidden, const PackedTexts& texts,
+  torch::Tensor layer(std::int64_t number, const torch::Tensor& hidden, const Packing& texts,
                       const torch::Tensor& cosines, const torch::Tensor& sines, const Lora* lora,
                       bool answers_only) const;
 
   LlamaShape shape_;
   std::string name_;
+  std::int64_t start_token_ = 0;
   torch::Tensor embedding_, output_, norm_;
   std::vector<Layer> layers_;
 };
