@@ -8,6 +8,7 @@ namespace rapport::engine {
 namespace {
 
 using store::InteractionKind;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -57,6 +58,23 @@ TEST_F(ChatRecommendation, WishesInTheQuestionHold) {
   EXPECT_THAT(answer.choices.front().text, Not(HasSubstr("Airplane!")));
   EXPECT_EQ(answered(request("sam", "Recommend a movie from 1901")).choices.front().text,
             "Nothing in the catalogue films fits that.");
+}
+
+TEST_F(ChatRecommendation, GoesOnWhereAListLeftOff) {
+  const std::string first = answered(request("sam", kAsked)).choices.front().text;
+  EXPECT_THAT(first, HasSubstr("Star Wars"));
+  const auto then = [&](const std::string& follow_up) {
+    return answered(conversation("sam", {std::string("user: ") + kAsked, "assistant: " + first,
+                                         "user: " + follow_up}))
+        .choices.front()
+        .text;
+  };
+  EXPECT_THAT(then("Something lighter"),
+              AllOf(HasSubstr("as you asked for something lighter"), Not(HasSubstr("Star Wars"))));
+  EXPECT_THAT(then("anything else?"), Not(HasSubstr("Star Wars")));
+  EXPECT_THAT(then("a comedy, no romance"), AllOf(HasSubstr("Clerks"), Not(HasSubstr("Annie"))));
+  EXPECT_THAT(model_.requests(), IsEmpty());
+  EXPECT_EQ(then("Thanks, that will do"), "All right.");
 }
 
 TEST_F(ChatRecommendation, IsStreamedRecordedAndExplainedAsAnyAnswer) {

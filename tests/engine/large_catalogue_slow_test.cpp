@@ -71,7 +71,7 @@ class LargeCatalogueTest : public CuratorTest {
   };
   static Found found(const retrieval::Retriever& model, const RecommendationRequest& request,
                      const Taste& taste) {
-    const auto allowed = Allowed::create(request, taste, *served_, "products");
+    const auto allowed = Allowed::create(request, {}, taste, *served_);
     EXPECT_TRUE(allowed) << allowed.error().message;
     Found result;
     const auto candidates =

@@ -145,7 +145,9 @@ TEST_F(RankedRecommend, ADegreeThatReadsNoHistoryGetsNothingOfIt) {
     EXPECT_EQ(list.ranker, "");
     for (const RecommendedItem& each : list.items)
       for (const Reason& reason : each.reasons) EXPECT_NE(reason.kind, "ranking");
-    if (degree == profile::Degree::kGeneric) EXPECT_EQ(ids(list), ids(generic));
+    if (degree == profile::Degree::kGeneric) {
+      EXPECT_EQ(ids(list), ids(generic));
+    }
   }
 }
 

@@ -81,7 +81,7 @@ RC_GTEST_PROP(Retrieve, GivesTheBestOfWhatIsAllowed, ()) {
   Taste taste;
   taste.sequence = some_films();
   taste.seen = taste.sequence;
-  const auto allowed = Allowed::create(request, taste, *served, "films");
+  const auto allowed = Allowed::create(request, {}, taste, *served);
   RC_ASSERT(allowed.has_value());
   const RecommendOptions options{.candidates = 3};
   std::vector<LeftOut> left_out;
@@ -107,7 +107,7 @@ TEST(Verify, LetsNothingThroughThatIsNotAllowedWhoeverProposedIt) {
   const auto served = testing::served_films();
   RecommendationRequest request;
   request.filters.exclude = {"3"};
-  const auto allowed = Allowed::create(request, {}, *served, "films");
+  const auto allowed = Allowed::create(request, {}, {}, *served);
   ASSERT_TRUE(allowed);
   std::vector<Candidate> candidates = {{.item = 0},  {.item = 2},  {.item = 0},
                                        {.item = 12}, {.item = -1}, {.item = 11}};

@@ -220,23 +220,102 @@ TEST_F(Recommend, FiltersAndWishesBothHold) {
   }
 }
 
+TEST_F(Recommend, WhatANamedItemIsLikeComesFirstAndItIsNotOffered) {
+  did("sam", InteractionKind::kLike, "5");
+  RecommendationRequest request;
+  request.caller.body_user = "sam";
+  request.k = 3;
+  EXPECT_EQ(ids(listed(request)).front(), "4");
+  request.query = "like Alien";
+  const Recommendation list = listed(request);
+  EXPECT_EQ(ids(list).front(), "1");
+  EXPECT_THAT(ids(list), Not(Contains("2")));
+  EXPECT_EQ(list.items[0].reasons[0].text, "shares Sci-Fi with Alien, which you named");
+  request.query.clear();
+  request.like = {"2"};
+  EXPECT_EQ(ids(listed(request)), ids(list));
+  // It counts for this request alone.
+  request.like.clear();
+  EXPECT_EQ(ids(listed(request)).front(), "4");
+}
+
+TEST_F(Recommend, AMoodMovesItemsUpAndDownAndIsNoFilter) {
+  RecommendationRequest request;
+  request.k = 12;
+  const auto place = [&](const std::string& id) {
+    const auto all = ids(listed(request));
+    return std::ranges::find(all, id) - all.begin();
+  };
+  EXPECT_GT(place("12"), place("9"));
+  EXPECT_LT(place("2"), place("10"));
+  EXPECT_GT(place("2"), place("4"));
+  request.query = "something lighter";
+  EXPECT_LT(place("12"), place("9"));
+  EXPECT_GT(place("2"), place("10"));
+  const Recommendation lighter = listed(request);
+  EXPECT_EQ(lighter.items.size(), 12U);
+  EXPECT_EQ(lighter.items[0].reasons[0].kind, "mood");
+  EXPECT_EQ(lighter.items[0].reasons[0].text, "is of Comedy, as you asked for something lighter");
+  request.query.clear();
+  request.mood = {"Lighter"};
+  EXPECT_EQ(ids(listed(request)), ids(lighter));
+  request.mood = {"less light"};
+  EXPECT_LT(place("2"), place("4"));
+}
+
+TEST_F(Recommend, OfAShopBrandAndPriceCanBeAskedFor) {
+  slot_.put(testing::served_shop());
+  recommender_ = make({.domain = "products", .diversity = 0});
+  struct Case {
+    RecommendationFilters filters;
+    const char* query;
+    std::vector<std::string> expected;
+  };
+  const Case cases[] = {
+      {{.brands = {"opi"}}, "", {"a", "f"}},
+      {{.without_brands = {"OPI", "Burts Bees"}}, "", {"b", "c", "e"}},
+      {{.price_to = 12}, "", {"a", "b", "d"}},
+      {{.price_from = 12, .price_to = 20}, "", {"c", "d"}},
+      {{.price_to = 30}, "over $10", {"c", "d"}},
+      {{}, "nail polish, not by OPI", {}},
+      {{}, "nail polish, no OPI", {"b"}},
+      {{.brands = {"OPI"}}, "by essie", {}},
+  };
+  for (const Case& each : cases) {
+    RecommendationRequest request;
+    request.filters = each.filters;
+    request.query = each.query;
+    if (std::string(each.query) == "nail polish, not by OPI") {
+      EXPECT_EQ(refused(request).param, "query") << "half read is not read";
+      continue;
+    }
+    EXPECT_EQ(ids(listed(request)), each.expected) << each.query;
+  }
+  RecommendationRequest request;
+  request.filters.brands = {"Burt Bees"};
+  EXPECT_THAT(refused(request).message, HasSubstr("did you mean \"Burt's Bees\"?"));
+}
+
 TEST_F(Recommend, WhatIsWrongIsNamedWithARemedyAndLeavesNothing) {
   struct Case {
     RecommendationRequest request;
     const char* param;
     const char* says;
   };
-  std::vector<Case> cases(7);
+  std::vector<Case> cases(10);
   cases[0] = {{.history = Ids{"2", "Star wars"}}, "history[1]", "did you mean \"1\" (Star Wars)?"};
   cases[1] = {
       {.filters = {.exclude = {"123"}}}, "filters.exclude[0]", "no item of the catalogue films"};
   cases[2] = {
       {.filters = {.categories = {"Western"}}}, "filters.categories[0]", "GET /v1/catalogue"};
-  cases[3] = {{.query = "something lighter"}, "query", "\"lighter\""};
+  cases[3] = {{.query = "something crunchy"}, "query", "\"crunchy\""};
   cases[4] = {{.k = 0}, "k", "from 1 to 100"};
   cases[5] = {{.k = 101}, "k", "from 1 to 100"};
   cases[6] = {
       {.filters = {.without_categories = {""}}}, "filters.without_categories[0]", "no category"};
+  cases[7] = {{.filters = {.brands = {"OPI"}}}, "filters.brands[0]", "which names none"};
+  cases[8] = {{.like = {"2", "Faargo"}}, "like[1]", "did you mean \"9\" (Fargo)?"};
+  cases[9] = {{.mood = {"crunchy"}}, "mood[0]", "lighter"};
   for (Case& each : cases) {
     each.request.caller.body_user = "sam";
     const Error error = refused(each.request);

@@ -1,5 +1,6 @@
 #include "rapport/engine/wishes.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "testing/films.h"
@@ -12,18 +13,29 @@ using ::testing::IsEmpty;
 
 class WishesTest : public ::testing::Test {
  protected:
-  std::string in_short(const Wishes& wishes) const {
+  std::string in_short(const Wishes& wishes) const { return in_short(wishes, *served_); }
+  static std::string in_short(const Wishes& wishes, const ServedCatalogue& served) {
     std::string text;
     const auto add = [&](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
+    const auto brand = [&](BrandIndex each) {
+      return served.brand_names()[static_cast<std::size_t>(each)];
+    };
+    const auto name = [&](CategoryIndex each) {
+      return served.category_names()[static_cast<std::size_t>(each)];
+    };
     for (const CategoryIndex each : wishes.categories) add("+" + name(each));
     for (const CategoryIndex each : wishes.without_categories) add("-" + name(each));
+    for (const BrandIndex each : wishes.brands) add("by " + brand(each));
+    for (const BrandIndex each : wishes.without_brands) add("not by " + brand(each));
     if (wishes.year_from) add("from" + std::to_string(*wishes.year_from));
     if (wishes.year_to) add("to" + std::to_string(*wishes.year_to));
+    if (wishes.price_from) add(fmt::format("${:g} up", *wishes.price_from));
+    if (wishes.price_to) add(fmt::format("${:g} at most", *wishes.price_to));
+    for (const data::ItemIndex each : wishes.like)
+      add("like " + std::string(served.catalogue().title(each)));
+    for (const Mood& each : wishes.moods) add("~" + each.words);
     for (const std::string& each : wishes.unread) add("?" + each);
     return text;
-  }
-  std::string name(CategoryIndex category) const {
-    return served_->category_names()[static_cast<std::size_t>(category)];
   }
 
   std::shared_ptr<const ServedCatalogue> served_ = testing::served_films();
@@ -62,12 +74,24 @@ TEST_F(WishesTest, AreReadFromWords) {
       {"no horror and no comedy", "-Horror -Comedy"},
       {"no horror and something funny", "+Comedy -Horror"},
       {"older than 1960", "to1959"},
-      {"something lighter", "?lighter"},
+      {"something lighter", "~lighter"},
+      {"a bit more exciting, but not too scary", "~exciting ~less scary"},
+      {"less dark, please", "~less dark"},
+      {"less romance", "~less romance"},
+      {"a dark comedy", "+Comedy ~dark"},
+      {"lighter shoes", "~lighter ?shoes"},
       {"not bad", "?not ?bad"},
       {"no westerns", "?no ?westerns"},
       {"before dinner", "?before ?dinner"},
       {"before 19905", "?before ?19905"},
-      {"like Star Wars", "?Star ?Wars"},
+      {"like Star Wars", "like Star Wars"},
+      {"something like star wars, no horror", "-Horror like Star Wars"},
+      {"similar to Fargo and Blade Runner", "like Fargo like Blade Runner"},
+      {"like The Shining", "like The Shining"},
+      {"something like clerks", "?clerks"},
+      {"like Gone with the Wind", "?Gone ?Wind"},
+      {"under $20", "?under ?20"},
+      {"by OPI", "?by ?OPI"},
   };
   for (const auto& [text, expected] : cases) {
     EXPECT_EQ(in_short(read_wishes(text, "films", *served_)), expected) << text;
@@ -96,12 +120,103 @@ TEST_F(WishesTest, ARequestForARecommendationIsRecognised) {
       {"What films would you recommend?", ""},
       {"What would you recommend I watch tonight?", ""},
       {"Hey, what should we watch?", ""},
+      {"Can you recommend a movie like Fargo?", "like Fargo"},
+      {"I'm in the mood for a cheerful movie", "~cheerful"},
   };
   for (const auto& [message, expected] : cases) {
     const auto wishes = read_recommendation_request(message, "films", *served_);
     ASSERT_TRUE(wishes) << message;
     EXPECT_EQ(in_short(*wishes), expected) << message;
   }
+}
+
+TEST_F(WishesTest, InAShopBrandsAndPricesAreReadToo) {
+  const auto shop = rapport::testing::served_shop();
+  const std::pair<const char*, const char*> cases[] = {
+      {"nail polish by OPI", "+Nail Polish by OPI"},
+      {"OPI or Essie nail polish", "+Nail Polish by OPI by essie"},
+      {"skin care from burts bees", "+Skin Care by Burt's Bees"},
+      {"loreal paris", "by L'Oreal Paris"},
+      {"makeup, no OPI or essie", "+Makeup not by OPI not by essie"},
+      {"under $20", "$20 at most"},
+      {"nail polish under 10", "+Nail Polish $10 at most"},
+      {"less than 9.50", "$9.5 at most"},
+      {"no more than 15 dollars", "$15 at most"},
+      {"at least 10 euros", "$10 up"},
+      {"between $5 and $10", "$5 up $10 at most"},
+      {"between 10 and 20 dollars", "$10 up $20 at most"},
+      {"over 10, under 30", "$10 up $30 at most"},
+      {"something for €15", "$15 at most"},
+      {"$20 or less", "$20 at most"},
+      {"under 10, over 20", "$10 at most ?over ?20"},
+      {"$20", "?20"},
+      {"before 1990", "to1989"},
+      {"something lighter", "?lighter"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_EQ(in_short(read_wishes(text, "products", *shop), *shop), expected) << text;
+  }
+}
+
+class ConversationWishesTest : public WishesTest {
+ protected:
+  static constexpr const char* kList =
+      "Here is what I would pick for you:\n\n"
+      "1. Blade Runner (1982): Sci-Fi, Film-Noir. It shares Sci-Fi with Alien, which you liked.\n"
+      "2. Airplane! (1980). It is number 2 of the 12 items of films.\n"
+      "3. Casablanca (1942): Drama, Romance.";
+  /// The user's messages with our lists between them.
+  std::string read(const std::vector<std::string>& said, const std::string& list = kList) const {
+    std::vector<language::ChatMessage> messages;
+    for (const std::string& each : said) {
+      if (!messages.empty()) messages.push_back(language::ChatMessage::text("assistant", list));
+      messages.push_back(language::ChatMessage::text("user", each));
+    }
+    const auto found = read_conversation(messages, "films", *served_);
+    if (!found) return "nothing";
+    std::string text = in_short(found->wishes);
+    for (const data::ItemIndex item : found->offered)
+      text += " /" + std::string(served_->catalogue().id(item));
+    return text;
+  }
+};
+
+TEST_F(ConversationWishesTest, AFollowUpNarrowsOrReplacesWhatWasSaid) {
+  const std::string ask = "What should I watch tonight?";
+  EXPECT_EQ(read({ask}), "");
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{ask, "Something lighter"}, "~lighter /3 /4 /6"},
+      {{ask, "No, something older please."}, "to1979 /3 /4 /6"},
+      {{ask, "newer ones"}, "from1981 /3 /4 /6"},
+      {{ask, "Anything else?"}, " /3 /4 /6"},
+      {{ask, "I've seen those already"}, "nothing"},
+      {{ask, "I've seen those"}, " /3 /4 /6"},
+      {{ask, "How about a comedy from the 80s?"}, "+Comedy from1980 to1989 /3 /4 /6"},
+      {{"Recommend a comedy movie", "no romance", "actually horror, before 1980"},
+       "+Horror -Romance to1979 /3 /4 /6 /3 /4 /6"},
+      {{"Recommend a movie with no horror", "okay, horror then"}, "+Horror /3 /4 /6"},
+      {{"Recommend a comedy movie", "no comedy"}, "-Comedy /3 /4 /6"},
+      {{ask, "something like Fargo"}, "like Fargo /3 /4 /6"},
+      {{"Recommend a horror movie", ask}, ""},  // begins anew
+  };
+  for (const auto& [said, expected] : cases) EXPECT_EQ(read(said), expected) << said.back();
+  EXPECT_EQ(read({ask, "something older"}, "Nothing in the catalogue films fits that."), "");
+}
+
+TEST_F(ConversationWishesTest, WhatIsNoFollowUpIsLeftToTheModel) {
+  const std::string ask = "What should I watch tonight?";
+  for (const char* message :
+       {"Thanks!", "Okay", "Why the first one?", "Who is in Blade Runner?", "How about dinner?",
+        "I have a headache", "Tell me more about Airplane!", "no", "lighter fluid?"}) {
+    EXPECT_EQ(read({ask, message}), "nothing") << message;
+  }
+  EXPECT_EQ(read({ask, "something lighter"}, "You could watch Fargo."), "nothing")
+      << "what it follows is not ours";
+  EXPECT_EQ(read({"something lighter"}), "nothing");
+  EXPECT_EQ(read({"Hello", "something lighter"}), "nothing");
+  std::vector<std::string> endless = {ask};
+  for (int i = 0; i < 30; ++i) endless.emplace_back("something lighter");
+  EXPECT_EQ(read(endless), "nothing");
 }
 
 TEST_F(WishesTest, NothingElseIsTakenForOne) {
@@ -122,7 +237,7 @@ TEST_F(WishesTest, NothingElseIsTakenForOne) {
            "Can you recommend a book?",
            "Can you recommend something?",
            "Can you recommend a movie theater?",
-           "Can you recommend a movie like Fargo?",
+           "Can you recommend a movie like Gone with the Wind?",
            "Can you recommend a movie? It should be short and I hate violence.",
            "Suggest a title for my film.",
            "Recommend some film music.",

@@ -109,4 +109,39 @@ inline std::shared_ptr<const engine::ServedCatalogue> served_films(bool with_mod
   return engine::ServedCatalogue::create(std::move(dataset), std::move(model), "none is trained");
 }
 
+/// Six things with brands, prices and categories; somebody took the first.
+inline std::shared_ptr<const engine::ServedCatalogue> served_shop() {
+  const auto thing = [](const char* id, const char* title, const char* brand,
+                        std::optional<double> price, std::vector<std::string> categories) {
+    data::Item item;
+    item.id = id;
+    item.title = title;
+    item.brand = brand;
+    item.price = price;
+    item.categories = std::move(categories);
+    return item;
+  };
+  auto catalogue = data::Catalogue::create(
+      {thing("a", "Red Nail Lacquer", "OPI", 8.5, {"Nail Polish"}),
+       thing("b", "Ballet Slippers", "essie", 7.99, {"Nail Polish"}),
+       thing("c", "Age Perfect Cream", "L'Oreal Paris", 20, {"Skin Care"}),
+       thing("d", "Hand Cream", "Burt's Bees", 12, {"Skin Care"}),
+       thing("e", "Blush", "", 35, {"Makeup"}),
+       thing("f", "Sample", "OPI", std::nullopt, {"Makeup"})});
+  data::DatasetParts parts;
+  parts.name = "shop";
+  parts.sequence = {0};
+  parts.offsets = {0, 1};
+  data::Person customer;
+  customer.id = "1";
+  auto customers = data::People::create({customer});
+  if (!catalogue || !customers) throw std::runtime_error("no shop, no test");
+  parts.people = *std::move(customers);
+  parts.catalogue = *std::move(catalogue);
+  auto dataset = data::Dataset::create(std::move(parts));
+  if (!dataset) throw std::runtime_error(dataset.error().message);
+  return engine::ServedCatalogue::create(
+      std::make_shared<const data::Dataset>(*std::move(dataset)), nullptr, "none is trained");
+}
+
 }  // namespace rapport::testing

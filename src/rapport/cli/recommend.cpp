@@ -11,7 +11,7 @@ namespace rapport::cli {
 namespace {
 
 struct RecommendCommand {
-  std::string data, model, ranker, user;
+  std::string data, model, ranker, user, query;
   std::vector<std::string> history;
   std::int64_t top = 10;
   bool explain = false;
@@ -67,10 +67,14 @@ Result<std::vector<engine::RecommendedItem>> recommend(const RecommendCommand& c
   engine::RecommendOptions options;
   options.ranking_ms = kPatience;
   std::vector<engine::LeftOut> left_out;
-  TRY(const engine::Taste taste,
+  TRY(engine::Taste taste,
       engine::taste_of_given(history, served,
                              "its ids are those of the files that it was prepared from"));
-  TRY(const auto allowed, engine::Allowed::create({}, taste, served, options.domain));
+  engine::RecommendationRequest request;
+  request.query = command.query;
+  TRY(const engine::Wishes wishes, engine::wishes_of(request, served, options.domain));
+  engine::add_wishes(wishes, served, taste);
+  TRY(const auto allowed, engine::Allowed::create(request, wishes, taste, served));
   const retrieval::Retriever& model = served.model();
   TRY(auto candidates,
       engine::retrieve(served, model, taste, allowed, command.top, options, left_out));
@@ -138,6 +142,8 @@ void add_recommend(CommandLine& line) {
                       "the model, propose");
   command->add_option("--user", options->user, "a user of the data set, by its own id");
   command->add_option("--history", options->history, "item ids, oldest first")->delimiter(',');
+  command->add_option("--query", options->query,
+                      "what is wanted, in words: \"something lighter, no horror, before 1990\"");
   command->add_option("--top", options->top, "how many")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

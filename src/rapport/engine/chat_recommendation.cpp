@@ -42,36 +42,48 @@ std::optional<RecommendationRequest> asks_catalogue(const ChatRequest& request,
       !is_english(recalled.preferences.language) || request.generate.messages.empty()) {
     return std::nullopt;
   }
-  const language::ChatMessage& last = request.generate.messages.back();
   const auto served = recommender.catalogue();
-  if (served == nullptr || last.role() != "user") return std::nullopt;
-  const auto wishes = read_recommendation_request(last.content(), options.domain, *served);
-  if (!wishes) return std::nullopt;
+  if (served == nullptr) return std::nullopt;
+  const auto read = read_conversation(request.generate.messages, options.domain, *served);
+  if (!read) return std::nullopt;
 
   RecommendationRequest wanted;
   wanted.caller = request.caller;
   wanted.domain = request.domain;
   wanted.degree = request.degree;
   wanted.k = std::min(kOffered, options.max_items);
-  const auto names = [&](const std::vector<CategoryIndex>& categories) {
+  // By their names: another catalogue may be served by the time that the list is made.
+  const auto names = [](const auto& indexes, const std::vector<std::string>& all) {
     std::vector<std::string> list;
-    for (const CategoryIndex each : categories) {
-      list.push_back(served->category_names()[static_cast<std::size_t>(each)]);
-    }
+    for (const auto each : indexes) list.push_back(all[static_cast<std::size_t>(each)]);
     return list;
   };
-  wanted.filters.categories = names(wishes->categories);
-  wanted.filters.without_categories = names(wishes->without_categories);
-  wanted.filters.year_from = wishes->year_from;
-  wanted.filters.year_to = wishes->year_to;
+  const auto ids = [&](const std::vector<data::ItemIndex>& items) {
+    std::vector<std::string> list;
+    for (const data::ItemIndex item : items) list.emplace_back(served->catalogue().id(item));
+    return list;
+  };
+  const Wishes& wishes = read->wishes;
+  RecommendationFilters& filters = wanted.filters;
+  filters.categories = names(wishes.categories, served->category_names());
+  filters.without_categories = names(wishes.without_categories, served->category_names());
+  filters.brands = names(wishes.brands, served->brand_names());
+  filters.without_brands = names(wishes.without_brands, served->brand_names());
+  filters.year_from = wishes.year_from;
+  filters.year_to = wishes.year_to;
+  filters.price_from = wishes.price_from;
+  filters.price_to = wishes.price_to;
+  filters.exclude = ids(read->offered);
+  wanted.like = ids(wishes.like);
+  for (const Mood& mood : wishes.moods) wanted.mood.push_back(mood.words);
   return wanted;
 }
 
 std::vector<std::string> in_words(const Recommendation& list) {
   if (list.items.empty()) {
-    return {fmt::format("Nothing in the catalogue {} fits that.", list.catalogue)};
+    return {fmt::format("{}{} fits that.", kNothingFits, list.catalogue)};
   }
-  std::vector<std::string> pieces = {"Here is what I would pick for you:\n\n"};
+  std::vector<std::string> pieces = {fmt::format("{}\n\n", kListOpening)};
   for (const RecommendedItem& item : list.items) pieces.push_back(line(pieces.size(), item));
   pieces.back().pop_back();  // no line end after the last
   return pieces;

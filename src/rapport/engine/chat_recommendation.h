@@ -1,5 +1,5 @@
 // "What should I watch tonight?": chat that asks for a recommendation and nothing else is answered
-// from the catalogue. A small language model invents titles; what is offered here exists by
+// from the catalogue, and so is what follows up such a list. A small language model invents titles; what is offered here exists by
 // construction, and each offer says why it is made.
 //
 //   if (const auto asked = asks_catalogue(request, permit, recalled, recommender)) {
@@ -16,7 +16,8 @@
 
 namespace rapport::engine {
 
-/// The recommendation that the last message asks for. nullopt in doubt (wishes.h), at degree 0,
+/// The recommendation that the last message asks for, by itself or following up a list of ours
+/// ("something lighter"). nullopt in doubt (wishes.h), at degree 0,
 /// without a catalogue, when switched off (recommend.chat), for a user who wants another language
 /// than English, and where the request wants what only a model can give: tools, JSON,
 /// log-probabilities, several choices, stop words, a very short answer.

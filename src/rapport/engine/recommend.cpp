@@ -48,6 +48,10 @@ void RecommendOptions::describe(base::OptionSet& set) {
           "what a favourite category adds, in standard deviations of the scores", 0, 100);
   set.add("recommend.interest_weight", interest_weight,
           "what the categories of a history add while popularity ranks", 0, 100);
+  set.add("recommend.mood_weight", mood_weight,
+          "what a category adds that goes with a mood asked for (\"something lighter\"), and takes "
+          "that goes against it",
+          0, 100);
 }
 
 namespace {
@@ -133,7 +137,9 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   step.begin("profile");
   TRY(trace.taste, taste_of(trace.permit, trace.who, request, settings, served, store_, options_,
                             trace.left_out));
-  TRY(const Allowed allowed, Allowed::create(request, trace.taste, served, options_.domain));
+  TRY(const Wishes wishes, wishes_of(request, served, options_.domain));
+  add_wishes(wishes, served, trace.taste);
+  TRY(const Allowed allowed, Allowed::create(request, wishes, trace.taste, served));
   step.begin("retrieve");
   // Of nobody's taste a model of sequences knows nothing.
   const retrieval::Retriever& model =

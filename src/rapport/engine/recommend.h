@@ -49,6 +49,7 @@ struct RecommendOptions {
   double diversity = 0.3;         // of balance, in [0, 1]: 0 is none
   double favourite_weight = 1;    // of a favourite category, in standard deviations of the scores
   double interest_weight = 2;     // of the history's categories while popularity serves
+  double mood_weight = 1;         // of a category that goes with a mood asked for, or against it
 
   void describe(base::OptionSet& set);
 };
@@ -59,6 +60,11 @@ struct RecommendationFilters {
   std::vector<std::string> without_categories = {};  // none of these
   std::optional<std::int32_t> year_from = {};        // inclusive; items of unknown year do not pass
   std::optional<std::int32_t> year_to = {};
+  std::vector<std::string> brands = {};          // any of these; empty: all
+  std::vector<std::string> without_brands = {};  // none of these
+  /// Inclusive, in the catalogue's currency; items of unknown price do not pass.
+  std::optional<double> price_from = {};
+  std::optional<double> price_to = {};
   std::vector<std::string> exclude = {};  // item ids
   bool include_seen = false;              // also what the user already interacted with
 };
@@ -73,7 +79,9 @@ struct RecommendationRequest {
   /// 10 unless told, or what max_items permits when that is less.
   std::optional<std::int64_t> k = {};
   RecommendationFilters filters = {};
-  /// "no horror, before 1990": see wishes.h. Narrows what the filters let through.
+  std::vector<std::string> like = {};  // item ids that speak louder than the history
+  std::vector<std::string> mood = {};  // "lighter", "less dark": see moods.h
+  /// "no horror, before 1990, like Fargo": see wishes.h. Narrows what the filters let through.
   std::string query = {};
   std::optional<double> diversity = {};  // in place of the configured one
   /// Also how far an item's score falls when one of the history is left out: one scoring more for

@@ -23,6 +23,7 @@ std::string title_of(const ServedCatalogue& served, data::ItemIndex item) {
 }
 
 std::string what_was_done(const HistoryItem& each) {
+  if (each.named) return "which you named";
   if (each.interaction.empty()) return "of the history given";
   switch (each.kind) {
     case InteractionKind::kView: return "which you looked at";
@@ -82,6 +83,20 @@ std::optional<Reason> setting_reason(data::ItemIndex item, const Taste& taste,
     return Reason{"setting",
                   fmt::format("is of {}, one of your favourite categories", name),
                   {{"setting", "favourite_categories"}, {"category", name}}};
+  }
+  return std::nullopt;
+}
+
+std::optional<Reason> mood_reason(data::ItemIndex item, const Taste& taste,
+                                  const ServedCatalogue& served) {
+  for (const Mood& mood : taste.moods) {
+    for (const CategoryIndex category : served.categories(item)) {
+      if (!std::ranges::binary_search(mood.raised, category)) continue;
+      const std::string& name = served.category_names()[static_cast<std::size_t>(category)];
+      return Reason{"mood",
+                    fmt::format("is of {}, as you asked for something {}", name, mood.words),
+                    {{"mood", mood.words}, {"category", name}}};
+    }
   }
   return std::nullopt;
 }
@@ -216,6 +231,7 @@ Result<std::vector<RecommendedItem>> explain(const std::vector<Candidate>& chose
     const auto add = [&](std::optional<Reason> reason) {
       if (reason) shown.reasons.push_back(*std::move(reason));
     };
+    add(mood_reason(chosen[place].item, taste, served));
     add(setting_reason(chosen[place].item, taste, served));
     add(history_reason(chosen[place].item, taste, served));
     add(ranking[place]);

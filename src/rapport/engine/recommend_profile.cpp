@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "rapport/base/text.h"
 #include "rapport/engine/recommend_steps.h"
 
 namespace rapport::engine {
@@ -146,7 +148,52 @@ std::vector<data::ItemIndex> known_items(const std::unordered_set<std::string>& 
   return items;
 }
 
+constexpr std::size_t kShown = 60;  // bytes of a client's own words in an error
+
 }  // namespace
+
+Result<Wishes> wishes_of(const RecommendationRequest& request, const ServedCatalogue& served,
+                         std::string_view domain) {
+  Wishes wishes = read_wishes(request.query, domain, served);
+  if (!wishes.unread.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("query: no rule reads \"{}\"; categories and brands of the catalogue, "
+                            "\"no …\" before them, \"before 1990\", \"after …\", \"since …\", "
+                            "\"from …\", \"in the 80s\", \"under $20\", \"like TITLE\" and moods "
+                            "(\"something lighter\") are read",
+                            base::truncate(wishes.unread.front(), kShown)),
+                "query");
+  }
+  for (std::size_t i = 0; i < request.like.size(); ++i) {
+    TRY(const data::ItemIndex item, served.require(request.like[i], fmt::format("like[{}]", i)));
+    wishes.like.push_back(item);
+  }
+  for (std::size_t i = 0; i < request.mood.size(); ++i) {
+    auto mood = find_mood(request.mood[i], served);
+    if (!mood) {
+      const std::vector<std::string> known = mood_words(served);
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("mood[{}] \"{}\" is none that the catalogue {} has categories for{}",
+                              i, base::truncate(request.mood[i], kShown), served.name(),
+                              known.empty() ? std::string()
+                                            : fmt::format(": {}", fmt::join(known, ", "))),
+                  fmt::format("mood[{}]", i));
+    }
+    wishes.moods.push_back(*std::move(mood));
+  }
+  return wishes;
+}
+
+void add_wishes(const Wishes& wishes, const ServedCatalogue& served, Taste& taste) {
+  for (const data::ItemIndex item : wishes.like) {
+    std::erase_if(taste.history, [&](const HistoryItem& each) { return each.item == item; });
+    taste.history.push_back({.item = item, .named = true});
+    taste.seen.push_back(item);
+  }
+  taste.moods = wishes.moods;
+  taste.sequence.clear();
+  complete(taste, served);
+}
 
 Result<Taste> taste_of_given(const std::vector<std::string>& history, const ServedCatalogue& served,
                              std::string_view remedy) {

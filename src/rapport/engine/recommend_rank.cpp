@@ -70,6 +70,15 @@ void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCa
       return std::ranges::binary_search(categories, category);
     });
     if (favourite) each.fused += options.favourite_weight;
+    const auto has_any = [&](const std::vector<CategoryIndex>& of_mood) {
+      return std::ranges::any_of(of_mood, [&](CategoryIndex category) {
+        return std::ranges::binary_search(categories, category);
+      });
+    };
+    for (const Mood& mood : taste.moods) {
+      if (has_any(mood.raised)) each.fused += options.mood_weight;
+      if (has_any(mood.lowered)) each.fused -= options.mood_weight;
+    }
     // A model that reads the history knows of its interests, and better.
     if (reads_history) continue;
     double share = 0;

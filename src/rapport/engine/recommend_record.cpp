@@ -39,7 +39,9 @@ Json history_used(const RecommendationTrace& trace) {
     entry.emplace("item", trace.served->catalogue().id(kept[i].item));
     entry.emplace("title", trace.served->catalogue().title(kept[i].item));
     entry.emplace("interaction", or_null(kept[i].interaction));
-    entry.emplace("kind", kept[i].interaction.empty() ? "given" : store::name(kept[i].kind));
+    entry.emplace("kind", kept[i].named                 ? "named"
+                          : kept[i].interaction.empty() ? "given"
+                                                        : store::name(kept[i].kind));
     history.push_back(std::move(entry));
   }
   return history;
@@ -71,6 +73,7 @@ std::string summary(const RecommendationTrace& trace) {
   if (count > 0) grounds.push_back(items);
   if (!trace.taste.favourites.empty()) grounds.emplace_back("the favourite categories");
   if (!trace.taste.avoided.empty()) grounds.emplace_back("the avoided categories");
+  if (!trace.taste.moods.empty()) grounds.emplace_back("the mood asked for");
   if (grounds.empty()) {
     return fmt::format(
         "Nothing is known of this user's taste yet, so that the list is a general "

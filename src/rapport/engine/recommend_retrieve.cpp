@@ -82,9 +82,15 @@ Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
                                         std::vector<LeftOut>& left_out) {
   // Twice the list, so that balance has a choice.
   const auto n = static_cast<std::size_t>(std::max(options.candidates, 2 * k));
-  std::vector<CategoryIndex> categories = taste.favourites;
+  std::vector<CategoryIndex> categories;
+  const auto want = [&](std::span<const CategoryIndex> more) {
+    for (const CategoryIndex each : more)
+      if (std::ranges::find(categories, each) == categories.end()) categories.push_back(each);
+  };
+  for (const Mood& mood : taste.moods) want(mood.raised);
+  want(taste.favourites);
   if (!reads_history(model)) {
-    for (const Interest& interest : taste.interests) categories.push_back(interest.category);
+    for (const Interest& interest : taste.interests) want({&interest.category, 1});
   }
   categories.resize(std::min(categories.size(), kMaxCategories));
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rapport/engine/moods.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/steps.h"
 #include "rapport/engine/wishes.h"
@@ -18,6 +19,7 @@ struct HistoryItem {
   store::InteractionKind kind = store::InteractionKind::kView;
   std::optional<double> value = {};
   std::string interaction = {};  // its id; "" of a history that came with the request
+  bool named = false;            // by the request: "like Fargo"
 };
 
 /// How much of the history is of a category, recent items counting more; in [0, 1].
@@ -35,16 +37,17 @@ struct Taste {
   std::vector<CategoryIndex> favourites;  // settings
   std::vector<CategoryIndex> avoided;
   std::vector<Interest> interests;  // strongest first
+  std::vector<Mood> moods;          // asked for
 };
 
 /// What may be recommended to this user in this request: filters, wishes, settings and what was
 /// hidden, as one question about an item.
 class Allowed {
  public:
-  /// `served` must outlive it. `domain` is RecommendOptions::domain. Errors: kInvalidArgument
-  /// naming an unknown item, category or wish.
-  static Result<Allowed> create(const RecommendationRequest& request, const Taste& taste,
-                                const ServedCatalogue& served, std::string_view domain);
+  /// `wishes` are what `wishes_of` read of the request; `served` must outlive it. Errors:
+  /// kInvalidArgument naming an unknown item, category or brand.
+  static Result<Allowed> create(const RecommendationRequest& request, const Wishes& wishes,
+                                const Taste& taste, const ServedCatalogue& served);
   /// nullptr when it may be; otherwise why not, in words.
   const char* refuses(data::ItemIndex item) const;
 
@@ -55,8 +58,13 @@ class Allowed {
   std::vector<CategoryIndex> wished_;    // and any of these, by the query
   std::vector<CategoryIndex> unwanted_;  // none of them
   std::vector<CategoryIndex> avoided_;   // by setting
+  std::vector<BrandIndex> brands_;         // any of them, by the filters
+  std::vector<BrandIndex> wished_brands_;  // and any of these, by the query
+  std::vector<BrandIndex> without_brands_;
   std::optional<std::int32_t> year_from_;
   std::optional<std::int32_t> year_to_;
+  std::optional<double> price_from_;
+  std::optional<double> price_to_;
 };
 
 struct Candidate {
@@ -99,9 +107,19 @@ Result<Taste> taste_of(const Permit& permit, const Identity& who,
 Result<Taste> taste_of_given(const std::vector<std::string>& history, const ServedCatalogue& served,
                              std::string_view remedy);
 
+/// Also of step 3: what the request's query says in words, with its `like` and `mood`. `domain` is
+/// RecommendOptions::domain. Errors: kInvalidArgument naming a word that no rule reads, an unknown
+/// item or an unknown mood.
+Result<Wishes> wishes_of(const RecommendationRequest& request, const ServedCatalogue& served,
+                         std::string_view domain);
+
+/// The items named become the newest of the history, so that the model reads them last, and are no
+/// candidates; moods are kept for the ranking.
+void add_wishes(const Wishes& wishes, const ServedCatalogue& served, Taste& taste);
+
 /// Step 4. The model's best `options.candidates` of what is allowed, and, so that a setting or an
-/// interest has something to choose from, the best few of each favourite category (and of the
-/// strongest interests, while a model serves that reads no history).
+/// interest has something to choose from, the best few of each favourite category and of those that
+/// go with a mood (and of the strongest interests, while a model serves that reads no history).
 /// What scored high enough and is not allowed is counted in `left_out`.
 Result<std::vector<Candidate>> retrieve(const ServedCatalogue& served,
                                         const retrieval::Retriever& model, const Taste& taste,
@@ -120,7 +138,7 @@ std::optional<palr::RankedList> learned_ranking(const ServedCatalogue& served, c
                                                 const base::Clock& clock,
                                                 std::vector<LeftOut>& left_out);
 
-/// Step 5, the other half. Scores in standard deviations, plus the weights of favourites and
+/// Step 5, the other half. Scores in standard deviations, plus the weights of favourites, moods and
 /// interests; best first, among equals the lower number.
 void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCatalogue& served,
           bool reads_history, const RecommendOptions& options);

@@ -29,16 +29,31 @@ Result<std::vector<CategoryIndex>> categories_of(const std::vector<std::string>&
   return categories;
 }
 
-Result<Wishes> wishes_of(const std::string& query, std::string_view domain,
-                         const ServedCatalogue& served) {
-  Wishes wishes = read_wishes(query, domain, served);
-  if (wishes.unread.empty()) return wishes;
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("query: no rule reads \"{}\"; categories of the catalogue, \"no …\" "
-                          "before them, \"before 1990\", \"after …\", \"since …\", \"from …\" and "
-                          "\"in the 80s\" are read",
-                          base::truncate(wishes.unread.front(), kShown)),
-              "query");
+Result<std::vector<BrandIndex>> brands_of(const std::vector<std::string>& names, const char* param,
+                                          const ServedCatalogue& served) {
+  std::vector<BrandIndex> brands;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = served.find_brand(names[i]);
+    if (!found) {
+      const std::string where = fmt::format("{}[{}]", param, i);
+      const std::string near = base::nearest(base::truncate(names[i], kShown), served.brand_names());
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} \"{}\" is no brand of the catalogue {}{}", where,
+                              base::truncate(names[i], kShown), served.name(),
+                              served.brand_names().empty() ? ", which names none"
+                              : near.empty()               ? ": its items name theirs"
+                                             : fmt::format(": did you mean \"{}\"?", near)),
+                  where);
+    }
+    brands.push_back(*found);
+  }
+  return brands;
+}
+
+/// The narrower of two bounds.
+template <typename T>
+std::optional<T> lower_of(std::optional<T> a, std::optional<T> b) {
+  return a && b ? std::min(*a, *b) : a ? a : b;
 }
 
 bool any_of(std::span<const CategoryIndex> sorted, const std::vector<CategoryIndex>& wanted) {
@@ -48,12 +63,11 @@ bool any_of(std::span<const CategoryIndex> sorted, const std::vector<CategoryInd
 
 }  // namespace
 
-Result<Allowed> Allowed::create(const RecommendationRequest& request, const Taste& taste,
-                                const ServedCatalogue& served, std::string_view domain) {
+Result<Allowed> Allowed::create(const RecommendationRequest& request, const Wishes& wishes,
+                                const Taste& taste, const ServedCatalogue& served) {
   const RecommendationFilters& filters = request.filters;
   Allowed allowed;
   allowed.served_ = &served;
-  TRY(const Wishes wishes, wishes_of(request.query, domain, served));
   TRY(allowed.wanted_, categories_of(filters.categories, "filters.categories", served));
   TRY(allowed.unwanted_,
       categories_of(filters.without_categories, "filters.without_categories", served));
@@ -61,12 +75,16 @@ Result<Allowed> Allowed::create(const RecommendationRequest& request, const Tast
   allowed.unwanted_.insert(allowed.unwanted_.end(), wishes.without_categories.begin(),
                            wishes.without_categories.end());
   allowed.avoided_ = taste.avoided;
+  TRY(allowed.brands_, brands_of(filters.brands, "filters.brands", served));
+  TRY(allowed.without_brands_, brands_of(filters.without_brands, "filters.without_brands", served));
+  allowed.wished_brands_ = wishes.brands;
+  allowed.without_brands_.insert(allowed.without_brands_.end(), wishes.without_brands.begin(),
+                                 wishes.without_brands.end());
   // A query narrows what the application filters by and never widens it.
   allowed.year_from_ = std::max(filters.year_from, wishes.year_from);  // none is less than any
-  allowed.year_to_ = filters.year_to;
-  if (wishes.year_to && (!filters.year_to || *wishes.year_to < *filters.year_to)) {
-    allowed.year_to_ = wishes.year_to;
-  }
+  allowed.year_to_ = lower_of(filters.year_to, wishes.year_to);
+  allowed.price_from_ = std::max(filters.price_from, wishes.price_from);
+  allowed.price_to_ = lower_of(filters.price_to, wishes.price_to);
 
   allowed.refused_.assign(static_cast<std::size_t>(served.catalogue().size()), nullptr);
   const auto refuse = [&](data::ItemIndex item, const char* why) {
@@ -91,6 +109,21 @@ const char* Allowed::refuses(data::ItemIndex item) const {
     if (!year || (year_from_ && *year < *year_from_) || (year_to_ && *year > *year_to_)) {
       return "they are not of the years asked for";
     }
+  }
+  if (price_from_ || price_to_) {
+    const auto price = served_->price(item);
+    if (!price || (price_from_ && *price < *price_from_) || (price_to_ && *price > *price_to_)) {
+      return "they are not of the prices asked for";
+    }
+  }
+  const auto brand = served_->brand(item);
+  const auto of_brand = [&](const std::vector<BrandIndex>& brands) {
+    return brand && std::ranges::find(brands, *brand) != brands.end();
+  };
+  if (of_brand(without_brands_)) return "the request asks for none of their brand";
+  if ((!brands_.empty() && !of_brand(brands_)) ||
+      (!wished_brands_.empty() && !of_brand(wished_brands_))) {
+    return "they are of none of the brands asked for";
   }
   const auto categories = served_->categories(item);
   if (any_of(categories, avoided_)) return "the user's setting avoided_categories";

@@ -14,7 +14,7 @@ namespace rapport::engine {
 
 /// Why an item is in the list; each claim can be checked against the history and the catalogue.
 struct Reason {
-  std::string kind;  // "history", "influence", "ranking", "setting", "popularity"
+  std::string kind;  // "history", "influence", "mood", "ranking", "setting", "popularity"
   std::string text;  // what the item does: "shares Action with Star Wars, which you liked"
   Json evidence = Json::object();
 };

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
 
 #include "rapport/base/text.h"
+#include "rapport/palr/title_index.h"
 #include "rapport/retrieval/popularity.h"
 
 namespace rapport::engine {
@@ -19,14 +21,19 @@ constexpr std::int32_t kNoYear = std::numeric_limits<std::int32_t>::min();
 // Longer than any id we know of; what is longer gets no suggestions. EditDistance takes no more.
 constexpr std::size_t kMaxSuggested = 64;
 
-// Letters and digits only, folded, without a plural's ending: "Sci-Fi" → "scifi", "Comedies" and
-// "comedy" → "comedy", "Children's" → "children".
-std::string category_key(std::string_view words) {
+// Letters and digits only, folded: "Sci-Fi" → "scifi".
+std::string name_key(std::string_view words) {
   std::string key;
   for (const char c : base::fold_case(words)) {
     const auto byte = static_cast<unsigned char>(c);
     if (std::isalnum(byte) != 0 || byte >= 0x80) key += c;
   }
+  return key;
+}
+
+// The same without a plural's ending: "Comedies" and "comedy" → "comedy", "Children's" → "children".
+std::string category_key(std::string_view words) {
+  std::string key = name_key(words);
   if (key.size() > 4 && key.ends_with("ies")) return key.substr(0, key.size() - 3) + "y";
   if (key.size() > 3 && key.ends_with('s') && !key.ends_with("ss")) key.pop_back();
   return key;
@@ -134,6 +141,16 @@ void ServedCatalogue::index_items() {
     category_offsets_.push_back(static_cast<std::int64_t>(item_categories_.size()));
     years_.push_back(item.year.value_or(kNoYear));
     folded_titles_.push_back(base::fold_case(item.title));
+    BrandIndex brand = -1;
+    if (const std::string key = name_key(item.brand); !key.empty()) {
+      const auto [at, fresh] =
+          brand_by_key_.try_emplace(key, static_cast<BrandIndex>(brand_names_.size()));
+      if (fresh) brand_names_.push_back(item.brand);
+      brand = at->second;
+    }
+    brands_.push_back(brand);
+    prices_.push_back(item.price.value_or(std::numeric_limits<double>::quiet_NaN()));
+    has_prices_ = has_prices_ || item.price.has_value();
   }
   for (const auto& [category, index] : by_name) {
     category_by_key_.try_emplace(category_key(category), index);
@@ -166,6 +183,11 @@ void ServedCatalogue::count_interactions() {
     popularity_ranks_[static_cast<std::size_t>(by_popularity_[rank])] =
         static_cast<std::int64_t>(rank) + 1;
   }
+  for (const data::ItemIndex item : by_popularity_) {
+    if (std::string title = palr::normal_title(catalogue().title(item)); !title.empty()) {
+      by_title_[std::move(title)].push_back(item);
+    }
+  }
 }
 
 std::span<const CategoryIndex> ServedCatalogue::categories(data::ItemIndex item) const {
@@ -185,6 +207,30 @@ std::optional<std::int32_t> ServedCatalogue::year(data::ItemIndex item) const {
   const std::int32_t year = years_[static_cast<std::size_t>(item)];
   if (year == kNoYear) return std::nullopt;
   return year;
+}
+
+std::optional<BrandIndex> ServedCatalogue::brand(data::ItemIndex item) const {
+  const BrandIndex brand = brands_[static_cast<std::size_t>(item)];
+  if (brand < 0) return std::nullopt;
+  return brand;
+}
+
+std::optional<BrandIndex> ServedCatalogue::find_brand(std::string_view words) const {
+  const auto found = brand_by_key_.find(name_key(words));
+  if (found == brand_by_key_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<double> ServedCatalogue::price(data::ItemIndex item) const {
+  const double price = prices_[static_cast<std::size_t>(item)];
+  if (std::isnan(price)) return std::nullopt;
+  return price;
+}
+
+std::span<const data::ItemIndex> ServedCatalogue::find_title(std::string_view title) const {
+  const auto found = by_title_.find(palr::normal_title(title));
+  if (found == by_title_.end()) return {};
+  return found->second;
 }
 
 std::int64_t ServedCatalogue::interactions(data::ItemIndex item) const {

@@ -25,6 +25,8 @@ namespace rapport::engine {
 
 /// A category's place in `ServedCatalogue::category_names`.
 using CategoryIndex = std::int32_t;
+/// A brand's place in `ServedCatalogue::brand_names`.
+using BrandIndex = std::int32_t;
 
 /// What to do about an unknown item, for who asks over HTTP.
 inline constexpr std::string_view kListItems = "GET /v1/catalogue/items lists what there is";
@@ -65,6 +67,15 @@ class ServedCatalogue {
   /// and by a few everyday words ("romantic", "science fiction").
   std::optional<CategoryIndex> find_category(std::string_view words) const;
   std::optional<std::int32_t> year(data::ItemIndex item) const;
+  const std::vector<std::string>& brand_names() const { return brand_names_; }
+  std::optional<BrandIndex> brand(data::ItemIndex item) const;
+  /// By its name, without regard to case, spaces and signs.
+  std::optional<BrandIndex> find_brand(std::string_view words) const;
+  /// In the source's currency.
+  std::optional<double> price(data::ItemIndex item) const;
+  bool has_prices() const { return has_prices_; }
+  /// Those of this title as palr::normal_title compares them, the most popular first.
+  std::span<const data::ItemIndex> find_title(std::string_view title) const;
   /// How often the data set has the item, and its place by that, from 1.
   std::int64_t interactions(data::ItemIndex item) const;
   std::int64_t popularity_rank(data::ItemIndex item) const;
@@ -100,6 +111,12 @@ class ServedCatalogue {
   std::vector<std::int64_t> category_offsets_;  // [items + 1] into `item_categories_`
   std::vector<CategoryIndex> item_categories_;
   std::vector<std::int32_t> years_;  // [items]; kNoYear where unknown
+  std::vector<std::string> brand_names_;
+  std::unordered_map<std::string, BrandIndex> brand_by_key_;
+  std::vector<BrandIndex> brands_;  // [items]; -1 where unknown
+  std::vector<double> prices_;      // [items]; no number where unknown
+  bool has_prices_ = false;
+  std::unordered_map<std::string, std::vector<data::ItemIndex>> by_title_;
   std::vector<std::int64_t> interactions_;
   std::vector<std::int64_t> popularity_ranks_;
   std::vector<data::ItemIndex> by_popularity_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <functional>
 #include <span>
 
 #include "rapport/base/text.h"
@@ -58,18 +60,54 @@ bool negates(std::string_view word) {
   return is_one_of(word, kWords);
 }
 
-// The tokens of a text: folded words, contractions opened.
+// The tokens of a text: folded words, contractions opened, sums of money with a sign in front
+// ("$19.99", whatever the currency).
 struct Text {
   std::vector<std::string> tokens;
   std::vector<std::string> written;  // the same as they came
 };
 
+constexpr std::array<std::string_view, 4> kCurrencies = {"$", "€", "£", "¥"};
+
+bool is_number(std::string_view word) {
+  return !word.empty() && word.find_first_not_of("0123456789") == word.npos;
+}
+
+bool is_currency_word(std::string_view folded) {
+  static const Words kWords = {"dollar", "dollars", "bucks", "euro", "euros", "pounds", "usd", "eur"};
+  return is_one_of(folded, kWords);
+}
+
 Text read(std::string_view text) {
   static constexpr std::pair<std::string_view, std::string_view> kOpened[] = {
-      {"what's", "is"}, {"i'm", "am"}, {"we're", "are"}, {"i'd", "would"}, {"we'd", "would"}};
+      {"what's", "is"}, {"i'm", "am"},   {"we're", "are"}, {"i'd", "would"},
+      {"we'd", "would"}, {"i've", "have"}, {"we've", "have"}};
   Text result;
-  for (const std::string_view word : base::words(text)) {
-    std::string folded = base::fold_case(word);
+  const std::vector<std::string_view> words = base::words(text);
+  const auto begin_of = [&](std::size_t i) {
+    return static_cast<std::size_t>(words[i].data() - text.data());
+  };
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::string folded = base::fold_case(words[i]);
+    if (is_number(words[i])) {
+      std::string sum(words[i]);
+      std::size_t end = begin_of(i) + words[i].size();
+      const bool has_cents = i + 1 < words.size() && begin_of(i + 1) == end + 1 &&
+                             text[end] == '.' && is_number(words[i + 1]);
+      if (has_cents) {
+        sum += "." + std::string(words[++i]);
+        end += 1 + words[i].size();
+      }
+      const std::string_view before = text.substr(0, begin_of(has_cents ? i - 1 : i));
+      const bool is_money = std::ranges::any_of(kCurrencies, [&](std::string_view sign) {
+        return before.ends_with(sign) || text.substr(end).starts_with(sign);
+      });
+      const bool has_word = i + 1 < words.size() && is_currency_word(base::fold_case(words[i + 1]));
+      result.tokens.push_back((is_money || has_word || has_cents ? "$" : "") + sum);
+      result.written.push_back(sum);
+      if (has_word) ++i;
+      continue;
+    }
     // The apostrophe that phones type.
     for (std::size_t at; (at = folded.find("\u2019")) != std::string::npos;) {
       folded.replace(at, std::string_view("\u2019").size(), "'");
@@ -78,11 +116,11 @@ Text read(std::string_view text) {
                                      [&](const auto& each) { return each.first == folded; });
     if (opened != std::end(kOpened)) {
       result.tokens.push_back(folded.substr(0, folded.find('\'')));
-      result.written.emplace_back(word);
+      result.written.emplace_back(words[i]);
       folded = std::string(opened->second);
     }
     result.tokens.push_back(std::move(folded));
-    result.written.emplace_back(word);
+    result.written.emplace_back(words[i]);
   }
   return result;
 }
@@ -115,10 +153,30 @@ std::optional<Years> years_of(std::string_view token) {
   return Years{*year, *year};
 }
 
+// "$19.99", or a plain number where a sum is expected.
+std::optional<double> sum_of(std::string_view token) {
+  if (token.starts_with('$')) token.remove_prefix(1);
+  if (token.empty() || token.find_first_not_of("0123456789.") != token.npos) return std::nullopt;
+  double value = 0;
+  const auto [end, fault] = std::from_chars(token.data(), token.data() + token.size(), value);
+  if (fault != std::errc() || end != token.data() + token.size()) return std::nullopt;
+  return value;
+}
+
+// What a follow-up says by comparison with the list before it.
+struct Compared {
+  bool others = false;   // "anything else?"
+  bool older = false;    // "older ones"
+  bool newer = false;
+  bool cheaper = false;
+};
+
 class Reader {
  public:
-  Reader(const Text& text, const Domain* domain, const ServedCatalogue& served)
-      : text_(text), domain_(domain), served_(served) {}
+  // With `compared` the text follows up a list.
+  Reader(const Text& text, const Domain* domain, const ServedCatalogue& served,
+         Compared* compared = nullptr)
+      : text_(text), domain_(domain), served_(served), compared_(compared) {}
 
   Wishes read(std::size_t from) {
     for (std::size_t i = from; i < text_.tokens.size();) {
@@ -137,44 +195,202 @@ class Reader {
 
   // How many tokens were understood from `i` on.
   std::size_t take(std::size_t i) {
-    if (negates(token(i))) {
-      // What is negated must follow: "not bad" is no wish that we could keep.
-      const std::size_t skipped = token(i + 1) == "any" ? 2 : 1;
-      const std::size_t taken = category(i + skipped, wishes_.without_categories);
-      if (taken == 0) return 0;
-      return skipped + taken + more_negated(i + skipped + taken);
-    }
+    // "no more than $20" is no negation.
+    if (const std::size_t taken = price(i); taken > 0) return taken;
+    if (negates(token(i))) return negated(i);
     if (const std::size_t taken = time(i); taken > 0) return taken;
     // "after 1990 or before 1960", "comedies or the 80s": no years that hold for the whole list.
     if (token(i) == "or" && begins_time(i + 1)) return 0;
+    if (const std::size_t taken = mood(i); taken > 0) return taken;
     if (const std::size_t taken = category(i, wishes_.categories); taken > 0) return taken;
+    if (const std::size_t taken = alike(i); taken > 0) return taken;
+    if (const std::size_t taken = comparison(i); taken > 0) return taken;
     if (domain_ != nullptr &&
         (is_one_of(token(i), domain_->nouns) || is_one_of(token(i), domain_->verbs))) {
       return 1;
     }
-    return asks_nothing(token(i)) ? 1 : 0;
+    if (token(i) == "by" || token(i) == "from" || token(i) == "brand") {
+      const std::size_t taken = brand(i + 1, wishes_.brands);
+      if (taken > 0) return 1 + taken;
+    }
+    if (asks_nothing(token(i)) || (compared_ != nullptr && leads_on(token(i)))) return 1;
+    return brand(i, wishes_.brands);
+  }
+
+  // What is negated must follow: "not bad" is no wish that we could keep.
+  std::size_t negated(std::size_t i) {
+    if (token(i) == "not" && token(i + 1) == "too") {  // "not too scary"
+      const std::size_t taken = less(i + 2);
+      return taken > 0 ? 2 + taken : 0;
+    }
+    const std::size_t skipped = is_one_of(token(i + 1), {"any", "more"}) ? 2 : 1;
+    const std::size_t taken = unwanted(i + skipped);
+    if (taken > 0) return skipped + taken + more_negated(i + skipped + taken);
+    // "No, something lighter."
+    return compared_ != nullptr && i == 0 && token(i) == "no" ? 1 : 0;
+  }
+
+  std::size_t unwanted(std::size_t i) {
+    const std::size_t taken = category(i, wishes_.without_categories);
+    return taken > 0 ? taken : brand(i, wishes_.without_brands);
   }
 
   // "no horror or musicals", "no horror and musicals": neither.
   std::size_t more_negated(std::size_t i) {
     if (token(i) != "or" && token(i) != "and") return 0;
-    const std::size_t taken = category(i + 1, wishes_.without_categories);
+    const std::size_t taken = unwanted(i + 1);
     return taken == 0 ? 0 : 1 + taken + more_negated(i + 1 + taken);
   }
 
-  // The longest name first: "film noir" is no film.
-  std::size_t category(std::size_t i, std::vector<CategoryIndex>& into) {
-    for (std::size_t length =
-             std::min<std::size_t>(3, text_.tokens.size() - std::min(i, text_.tokens.size()));
+  // The longest name first: "film noir" is no film. `find` is told words side by side.
+  template <typename Index, typename Find>
+  std::size_t named(std::size_t i, std::size_t longest, std::vector<Index>& into, Find find) {
+    for (std::size_t length = std::min<std::size_t>(
+             longest, text_.tokens.size() - std::min(i, text_.tokens.size()));
          length > 0; --length) {
       std::string words;
       for (std::size_t j = i; j < i + length; ++j) words += token(j);
-      const auto found = served_.find_category(words);
+      const auto found = find(words);
       if (!found) continue;
-      into.push_back(*found);
+      if (std::ranges::find(into, *found) == into.end()) into.push_back(*found);
       return length;
     }
     return 0;
+  }
+  std::size_t category(std::size_t i, std::vector<CategoryIndex>& into) {
+    return named(i, 3, into, [&](const std::string& words) { return served_.find_category(words); });
+  }
+  std::size_t brand(std::size_t i, std::vector<BrandIndex>& into) {
+    return named(i, 4, into, [&](const std::string& words) { return served_.find_brand(words); });
+  }
+
+  // "something lighter", "a bit more exciting", "less dark".
+  std::size_t mood(std::size_t i) {
+    std::size_t skipped = 0;
+    while (is_one_of(token(i + skipped),
+                     {"more", "very", "really", "quite", "bit", "little", "rather", "much"})) {
+      ++skipped;
+    }
+    if (token(i + skipped) == "less") {
+      const std::size_t taken = less(i + skipped + 1);
+      return taken > 0 ? skipped + 1 + taken : 0;
+    }
+    auto found = find_mood(token(i + skipped), served_);
+    if (!found) return 0;
+    wishes_.moods.push_back(*std::move(found));
+    return skipped + 1;
+  }
+  std::size_t less(std::size_t i) {
+    if (token(i).empty()) return 0;
+    auto found = find_mood("less " + token(i), served_);
+    if (!found) return 0;
+    wishes_.moods.push_back(*std::move(found));
+    return 1;
+  }
+
+  // "like Fargo", "similar to Star Wars and Alien".
+  std::size_t alike(std::size_t i) {
+    std::size_t at = i;
+    if (token(i) == "like") {
+      at = i + 1;
+    } else if (token(i) == "similar" && token(i + 1) == "to") {
+      at = i + 2;
+    } else {
+      return 0;
+    }
+    std::size_t taken = title(at);
+    if (taken == 0) return 0;
+    at += taken;
+    while ((token(at) == "or" || token(at) == "and") && (taken = title(at + 1)) > 0) at += 1 + taken;
+    return at - i;
+  }
+  std::size_t title(std::size_t i) {
+    constexpr std::size_t kLongest = 16;  // words
+    for (std::size_t length =
+             std::min(kLongest, text_.tokens.size() - std::min(i, text_.tokens.size()));
+         length > 0; --length) {
+      std::string words;
+      bool is_name = length > 1;  // "something like it" means no film called It
+      for (std::size_t j = i; j < i + length; ++j) {
+        const std::string& word = text_.written[j];
+        words += (j == i ? "" : " ") + word;
+        is_name = is_name || base::fold_case(word) != word;
+      }
+      const auto found = served_.find_title(words);
+      if (!is_name || found.empty()) continue;
+      wishes_.like.push_back(found.front());
+      return length;
+    }
+    return 0;
+  }
+
+  // Of a follow-up: "older ones", "anything else?".
+  std::size_t comparison(std::size_t i) {
+    if (compared_ == nullptr) return 0;
+    if (is_one_of(token(i), {"more", "else", "another", "other", "others", "different", "seen"})) {
+      compared_->others = true;
+    } else if (token(i) == "older") {
+      compared_->older = true;
+    } else if (is_one_of(token(i), {"newer", "later"})) {
+      compared_->newer = true;
+    } else if (token(i) == "cheaper" && served_.has_prices()) {
+      compared_->cheaper = true;
+    } else {
+      return 0;
+    }
+    return 1;
+  }
+  // What a follow-up may have besides.
+  static bool leads_on(std::string_view word) {
+    static const Words kWords = {
+        "how",    "what", "about", "make",     "it",    "them", "these", "those",  "ones", "instead",
+        "okay",   "ok",   "hm",    "hmm",      "then",  "well", "can",   "could",  "you",  "do",
+        "would",  "have", "show",  "give",     "find",  "got",  "are",   "there",  "just", "only",
+        "prefer", "all",  "of",    "actually", "thanks", "thank", "recommend", "suggest"};
+    return is_one_of(word, kWords);
+  }
+
+  // "under $20", "cheaper than 20", "between 10 and 20 dollars", "$20 or less". Where the sum might be
+  // a year it must be money.
+  std::size_t price(std::size_t i) {
+    if (!served_.has_prices()) return 0;
+    const auto is_money = [&](std::size_t at) { return token(at).starts_with('$'); };
+    const auto sum = [&](std::size_t at) -> std::optional<double> {
+      return years_of(token(at)) ? std::nullopt : sum_of(token(at));
+    };
+    struct Phrase {
+      Words words;
+      bool most;  // what follows is the most, not the least
+    };
+    static const std::vector<Phrase> kPhrases = {
+        {{"no", "more", "than"}, true}, {{"cheaper", "than"}, true}, {{"less", "than"}, true},
+        {{"more", "than"}, false},      {{"at", "most"}, true},      {{"at", "least"}, false},
+        {{"up", "to"}, true},           {{"under"}, true},           {{"below"}, true},
+        {{"max"}, true},                {{"maximum"}, true},         {{"over"}, false},
+        {{"above"}, false}};
+    for (const Phrase& phrase : kPhrases) {
+      bool matches = true;
+      for (std::size_t j = 0; j < phrase.words.size(); ++j)
+        matches = matches && token(i + j) == phrase.words[j];
+      const auto bound = matches ? sum(i + phrase.words.size()) : std::nullopt;
+      if (bound) return keep_price(phrase.most ? std::nullopt : bound,
+                                   phrase.most ? bound : std::nullopt, phrase.words.size() + 1);
+    }
+    if (token(i) == "between" && token(i + 2) == "and" && sum(i + 1) && sum(i + 3))
+      return keep_price(sum(i + 1), sum(i + 3), 4);
+    const std::size_t at = token(i) == "for" ? i + 1 : i;
+    if (!is_money(at)) return 0;
+    const bool or_less = token(at + 1) == "or" && is_one_of(token(at + 2), {"less", "under", "cheaper"});
+    if (!or_less && at == i) return 0;  // "$20" alone: the most, the least, about?
+    return keep_price(std::nullopt, sum(at), at - i + (or_less ? 3 : 1));
+  }
+  std::size_t keep_price(std::optional<double> from, std::optional<double> to, std::size_t taken) {
+    from = std::max(from, wishes_.price_from);  // none is less than any
+    if (wishes_.price_to && (!to || *wishes_.price_to < *to)) to = wishes_.price_to;
+    if (from && to && *from > *to) return 0;
+    wishes_.price_from = from;
+    wishes_.price_to = to;
+    return taken;
   }
 
   bool begins_time(std::size_t i) const {
@@ -235,6 +451,7 @@ class Reader {
   const Text& text_;
   const Domain* domain_;
   const ServedCatalogue& served_;
+  Compared* compared_;
   Wishes wishes_;
 };
 
@@ -313,6 +530,121 @@ bool may_be_request(std::string_view message) {
          message.find_first_of("\"\n:;`*#<>()[]{}/\\") == std::string_view::npos;
 }
 
+bool says_anything(const Wishes& wishes) {
+  return !wishes.categories.empty() || !wishes.without_categories.empty() ||
+         !wishes.brands.empty() || !wishes.without_brands.empty() || wishes.year_from ||
+         wishes.year_to || wishes.price_from || wishes.price_to || !wishes.like.empty() ||
+         !wishes.moods.empty();
+}
+
+struct FollowUp {
+  Wishes wishes;
+  Compared compared;
+};
+
+std::optional<FollowUp> read_follow_up(std::string_view message, const Domain& domain,
+                                       const ServedCatalogue& served) {
+  message = base::trim(message);
+  if (!may_be_request(message)) return std::nullopt;
+  FollowUp read_up;
+  const Text text = read(message);
+  read_up.wishes = Reader(text, &domain, served, &read_up.compared).read(0);
+  const Compared& compared = read_up.compared;
+  const bool asks = says_anything(read_up.wishes) || compared.others || compared.older ||
+                    compared.newer || compared.cheaper;
+  if (!asks || !read_up.wishes.unread.empty()) return std::nullopt;
+  return read_up;
+}
+
+bool is_our_list(const language::ChatMessage& message) {
+  const std::string content = message.content();
+  return message.role() == "assistant" &&
+         (content.starts_with(kListOpening) || content.starts_with(kNothingFits));
+}
+
+// The items of a list as chat_recommendation.cpp writes it: "2. Fargo (1996): Crime, Drama. It …".
+std::vector<data::ItemIndex> items_of_list(const std::string& content,
+                                           const ServedCatalogue& served) {
+  std::vector<data::ItemIndex> items;
+  for (std::size_t begin = 0; begin < content.size();) {
+    const std::size_t end = std::min(content.find('\n', begin), content.size());
+    std::string_view line = std::string_view(content).substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t dot = line.find(". ");
+    if (dot == line.npos || !is_number(line.substr(0, dot))) continue;
+    line.remove_prefix(dot + 2);
+    // A title may have what ends it, so the longest that is one counts.
+    std::vector<std::size_t> ends = {line.size() - (line.ends_with('.') ? 1 : 0)};
+    for (const std::string_view mark : {": ", ". It "})
+      for (std::size_t at = line.find(mark); at != line.npos; at = line.find(mark, at + 1))
+        ends.push_back(at);
+    std::ranges::sort(ends, std::greater{});
+    for (const std::size_t at : ends) {
+      const auto found = served.find_title(line.substr(0, at));
+      if (found.empty()) continue;
+      items.insert(items.end(), found.begin(), found.end());
+      break;
+    }
+  }
+  return items;
+}
+
+template <typename T>
+void forget(std::vector<T>& from, const std::vector<T>& what) {
+  std::erase_if(from, [&](const T& each) { return std::ranges::find(what, each) != what.end(); });
+}
+
+// What is said later replaces what contradicts it.
+void follow(Wishes& wishes, const FollowUp& later, const std::vector<data::ItemIndex>& list,
+            const ServedCatalogue& served) {
+  const Wishes& more = later.wishes;
+  const auto replace = [](auto& kept, const auto& said) {
+    if (!said.empty()) kept = said;
+  };
+  const auto add = [](auto& kept, const auto& said) {
+    kept.insert(kept.end(), said.begin(), said.end());
+  };
+  replace(wishes.categories, more.categories);
+  replace(wishes.brands, more.brands);
+  replace(wishes.like, more.like);
+  replace(wishes.moods, more.moods);
+  forget(wishes.without_categories, more.categories);
+  forget(wishes.without_brands, more.brands);
+  add(wishes.without_categories, more.without_categories);
+  add(wishes.without_brands, more.without_brands);
+  forget(wishes.categories, more.without_categories);
+  forget(wishes.brands, more.without_brands);
+  if (more.year_from || more.year_to) {
+    wishes.year_from = more.year_from;
+    wishes.year_to = more.year_to;
+  }
+  if (more.price_from || more.price_to) {
+    wishes.price_from = more.price_from;
+    wishes.price_to = more.price_to;
+  }
+  // Than those in the middle of the list.
+  std::vector<std::int32_t> years;
+  std::vector<double> prices;
+  for (const data::ItemIndex item : list) {
+    if (const auto year = served.year(item)) years.push_back(*year);
+    if (const auto price = served.price(item)) prices.push_back(*price);
+  }
+  std::ranges::sort(years);
+  std::ranges::sort(prices);
+  if (!years.empty() && later.compared.older) {
+    wishes.year_to = years[years.size() / 2] - 1;
+    wishes.year_from.reset();
+  }
+  if (!years.empty() && later.compared.newer) {
+    wishes.year_from = years[years.size() / 2] + 1;
+    wishes.year_to.reset();
+  }
+  if (!prices.empty() && later.compared.cheaper) {
+    wishes.price_to = std::nextafter(prices[prices.size() / 2], 0.0);
+    wishes.price_from.reset();
+  }
+}
+
 }  // namespace
 
 Wishes read_wishes(std::string_view text, std::string_view domain, const ServedCatalogue& served) {
@@ -338,6 +670,40 @@ std::optional<Wishes> read_recommendation_request(std::string_view message, std:
     Wishes wishes = Reader(text, known, served).read(opened + *end);
     if (!wishes.unread.empty()) continue;
     if (!pattern.open || names_the_domain(tokens.subspan(*end), wishes, *known)) return wishes;
+  }
+  return std::nullopt;
+}
+
+std::optional<ConversationWishes> read_conversation(
+    const std::vector<language::ChatMessage>& messages, std::string_view domain,
+    const ServedCatalogue& served) {
+  constexpr std::size_t kMostFollowUps = 20;
+  const Domain* const known = find_domain(domain);
+  if (known == nullptr || messages.empty()) return std::nullopt;
+  struct Step {
+    FollowUp follow_up;
+    std::vector<data::ItemIndex> list;  // that it follows
+  };
+  std::vector<Step> newest_first;
+  for (std::size_t i = messages.size(); i > 0; i -= 2) {
+    const language::ChatMessage& message = messages[i - 1];
+    if (message.role() != "user") return std::nullopt;
+    const std::string content = message.content();
+    if (auto wishes = read_recommendation_request(content, domain, served)) {
+      ConversationWishes found{*std::move(wishes), {}};
+      for (auto step = newest_first.rbegin(); step != newest_first.rend(); ++step) {
+        follow(found.wishes, step->follow_up, step->list, served);
+        found.offered.insert(found.offered.end(), step->list.begin(), step->list.end());
+      }
+      return found;
+    }
+    if (i < 3 || newest_first.size() == kMostFollowUps || !is_our_list(messages[i - 2])) {
+      return std::nullopt;
+    }
+    auto read_up = read_follow_up(content, *known, served);
+    if (!read_up) return std::nullopt;
+    newest_first.push_back(
+        {*std::move(read_up), items_of_list(messages[i - 2].content(), served)});
   }
   return std::nullopt;
 }

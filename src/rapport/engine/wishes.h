@@ -12,22 +12,31 @@
 #include <string_view>
 #include <vector>
 
+#include "rapport/engine/moods.h"
 #include "rapport/engine/served_catalogue.h"
+#include "rapport/language/language_model.h"
 
 namespace rapport::engine {
 
 struct Wishes {
   std::vector<CategoryIndex> categories;          // any of them
   std::vector<CategoryIndex> without_categories;  // none of them
+  std::vector<BrandIndex> brands;                 // any of them
+  std::vector<BrandIndex> without_brands;         // none of them
   std::optional<std::int32_t> year_from;          // inclusive
   std::optional<std::int32_t> year_to;
+  std::optional<double> price_from;  // inclusive
+  std::optional<double> price_to;
+  std::vector<data::ItemIndex> like;  // alike to these
+  std::vector<Mood> moods;
   std::vector<std::string> unread;  // as they were written
 };
 
-/// Reads the catalogue's categories ("comedies", "sci-fi"), "no …" and "without …" before them,
-/// "before 1990", "after …", "since …", "from 1994", "between 1980 and 1989", "in the 80s or 90s",
-/// and skips words that ask for nothing ("some good films, please"). `domain` as in
-/// RecommendOptions::domain.
+/// Reads the catalogue's categories ("comedies", "sci-fi") and brands ("by OPI"), "no …" and
+/// "without …" before them, "before 1990", "after …", "since …", "from 1994", "between 1980 and
+/// 1989", "in the 80s or 90s", "under $20", "between 10 and 20 dollars", "like Fargo", moods
+/// ("something lighter", "less dark", "not too scary"), and skips words that ask for nothing ("some
+/// good films, please"). `domain` as in RecommendOptions::domain.
 Wishes read_wishes(std::string_view text, std::string_view domain, const ServedCatalogue& served);
 
 /// What a chat message wishes for when all of it is a request for a recommendation of this domain
@@ -35,6 +44,24 @@ Wishes read_wishes(std::string_view text, std::string_view domain, const ServedC
 /// anything else, and where in doubt. English.
 std::optional<Wishes> read_recommendation_request(std::string_view message, std::string_view domain,
                                                   const ServedCatalogue& served);
+
+/// What a user and we have come to in a conversation.
+struct ConversationWishes {
+  Wishes wishes;
+  std::vector<data::ItemIndex> offered;  // in it so far
+};
+
+/// The same of a conversation: the last message is such a request, or follows up a list that we
+/// offered and answers nothing else ("something lighter", "no horror please", "older ones",
+/// "anything else?"). What is said later replaces what contradicts it; the rest holds on. English.
+std::optional<ConversationWishes> read_conversation(
+    const std::vector<language::ChatMessage>& messages, std::string_view domain,
+    const ServedCatalogue& served);
+
+/// What our lists in a conversation begin with; the second where nothing fits. By these a follow-up
+/// knows them again.
+inline constexpr std::string_view kListOpening = "Here is what I would pick for you:";
+inline constexpr std::string_view kNothingFits = "Nothing in the catalogue ";
 
 /// The domains that `read_recommendation_request` knows.
 std::vector<std::string> recommendation_domains();

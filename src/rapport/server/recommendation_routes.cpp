@@ -10,6 +10,7 @@ constexpr std::size_t kMaxListed = 1'000;  // ids or categories in one list
 constexpr std::size_t kMaxWord = 512;      // bytes of one
 constexpr std::size_t kMaxQuery = 1'000;   // bytes
 constexpr std::int64_t kMaxYear = 10'000;
+constexpr double kMaxPrice = 1e12;
 
 Result<std::vector<std::string>> strings(Fields& fields, std::string_view key) {
   std::vector<std::string> values;
@@ -47,6 +48,10 @@ Result<engine::RecommendationFilters> read_filters(const Json* object) {
   TRY(filters.exclude, strings(fields, "exclude"));
   TRY(const auto from, fields.integer("year_from", -kMaxYear, kMaxYear));
   TRY(const auto to, fields.integer("year_to", -kMaxYear, kMaxYear));
+  TRY(filters.brands, strings(fields, "brands"));
+  TRY(filters.without_brands, strings(fields, "without_brands"));
+  TRY(filters.price_from, fields.number("price_from", 0, kMaxPrice));
+  TRY(filters.price_to, fields.number("price_to", 0, kMaxPrice));
   TRY(const auto seen, fields.boolean("include_seen"));
   TRY_VOID(fields.refuse_rest());
   filters.year_from = year(from);
@@ -76,6 +81,8 @@ Result<engine::RecommendationRequest> read_request(const HttpRequest& request) {
   TRY(read.k, fields.integer("k", 1, 1'000));
   TRY(const Json* filters, fields.object("filters"));
   TRY(read.filters, read_filters(filters));
+  TRY(read.like, strings(fields, "like"));
+  TRY(read.mood, strings(fields, "mood"));
   TRY(const auto query, fields.string("query", kMaxQuery));
   TRY(const auto explain, fields.boolean("explain"));
   TRY(read.diversity, fields.number("diversity", 0, 1));
