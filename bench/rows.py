@@ -54,7 +54,7 @@ ROWS = [
         members={"ml-1m": ("sasrec", "gru4rec", "caser", "ridge", "ease"),
                  "beauty": ("sasrec", "gru4rec", "caser", "ridge-no-text", "ease")}),
     Row("fusion", "linear fusion with text", label="text", text=BOTH,
-        members={"ml-1m": ("sasrec", "gru4rec", "sasrec-text", "gru4rec-text", "ridge"),
+        members={"ml-1m": ("gru4rec-text", "sasrec", "gru4rec", "fpmc", "ease", "ridge"),
                  "beauty": ("sasrec-text", "gru4rec-text", "sasrec", "ridge", "ease")}),
     Row("", "PALR-1", paper="PALR-1"),
     Row("", "PALR-2", paper="PALR-2"),

@@ -9,6 +9,7 @@
 
 #include "rapport/base/config.h"
 #include "rapport/base/random.h"
+#include "testing/made_up_data.h"
 
 namespace rapport::engine {
 namespace {
@@ -99,6 +100,26 @@ TEST_F(UnknownItem, CostsAFractionOfAMatrixForEachTitle) {
   };
   const std::clock_t matrix = cost([&] { base::nearest(word, titles_); });
   EXPECT_LT(cost([&] { told(word); }), matrix / 3);
+}
+
+TEST(ServedCatalogueTitles, AreFoundWholeOrByWhatPeopleCallThem) {
+  const auto dataset = std::make_shared<const data::Dataset>(rapport::testing::titled_dataset(
+      {{1, 1, 0}, {1, 3}}, {"Star Wars: Episode V - The Empire Strikes Back (1980)",
+                            "Star Wars: Episode IV - A New Hope (1977)", "Shining, The (1980)",
+                            "Se7en (Seven) (1995)", "Alien (1979)", "Alien: Resurrection (1997)"}));
+  const auto served = ServedCatalogue::create(dataset, nullptr);
+  const auto found = [&](std::string_view title) {
+    const auto items = served->find_title(title);
+    return std::vector<data::ItemIndex>(items.begin(), items.end());
+  };
+  using Items = std::vector<data::ItemIndex>;
+  EXPECT_EQ(found("star wars"), (Items{1, 0})) << "the more popular one first";
+  EXPECT_EQ(found("Star Wars: Episode V - The Empire Strikes Back (1980)"), Items{0});
+  EXPECT_EQ(found("the shining"), Items{2});
+  EXPECT_EQ(found("Se7en"), Items{3});
+  EXPECT_EQ(found("Alien"), Items{4}) << "the whole title counts before a part of one";
+  EXPECT_EQ(found("Episode IV"), Items{});
+  EXPECT_EQ(found(""), Items{});
 }
 
 }  // namespace

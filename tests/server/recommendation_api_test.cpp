@@ -162,7 +162,7 @@ TEST_F(RecommendationApi, HostileInputIsRefusedWithItsPlace) {
       {{{"filters", {{"categories", Json::array({"Western"})}}}}, "\"filters.categories[0]\""},
       {{{"filters", {{"colour", "red"}}}}, "\"filters.colour\""},
       {{{"query", std::string(1'001, 'a')}}, "\"query\""},
-      {{{"query", "something lighter"}}, "\"query\""},
+      {{{"query", "something crunchy"}}, "\"query\""},
       {{{"diversity", 2}}, "\"diversity\""},
       {{{"user", std::string(600, 'u')}}, "\"user\""},
       {{{"user", 7}}, "\"user\""},

@@ -121,13 +121,13 @@ inline std::shared_ptr<const engine::ServedCatalogue> served_shop() {
     item.categories = std::move(categories);
     return item;
   };
-  auto catalogue = data::Catalogue::create(
-      {thing("a", "Red Nail Lacquer", "OPI", 8.5, {"Nail Polish"}),
-       thing("b", "Ballet Slippers", "essie", 7.99, {"Nail Polish"}),
-       thing("c", "Age Perfect Cream", "L'Oreal Paris", 20, {"Skin Care"}),
-       thing("d", "Hand Cream", "Burt's Bees", 12, {"Skin Care"}),
-       thing("e", "Blush", "", 35, {"Makeup"}),
-       thing("f", "Sample", "OPI", std::nullopt, {"Makeup"})});
+  auto catalogue =
+      data::Catalogue::create({thing("a", "Red Nail Lacquer", "OPI", 8.5, {"Nail Polish"}),
+                               thing("b", "Ballet Slippers", "essie", 7.99, {"Nail Polish"}),
+                               thing("c", "Age Perfect Cream", "L'Oreal Paris", 20, {"Skin Care"}),
+                               thing("d", "Hand Cream", "Burt's Bees", 12, {"Skin Care"}),
+                               thing("e", "Blush", "", 35, {"Makeup"}),
+                               thing("f", "Sample", "OPI", std::nullopt, {"Makeup"})});
   data::DatasetParts parts;
   parts.name = "shop";
   parts.sequence = {0};
@@ -140,8 +140,8 @@ inline std::shared_ptr<const engine::ServedCatalogue> served_shop() {
   parts.catalogue = *std::move(catalogue);
   auto dataset = data::Dataset::create(std::move(parts));
   if (!dataset) throw std::runtime_error(dataset.error().message);
-  return engine::ServedCatalogue::create(
-      std::make_shared<const data::Dataset>(*std::move(dataset)), nullptr, "none is trained");
+  return engine::ServedCatalogue::create(std::make_shared<const data::Dataset>(*std::move(dataset)),
+                                         nullptr, "none is trained");
 }
 
 }  // namespace rapport::testing

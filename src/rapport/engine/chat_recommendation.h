@@ -1,6 +1,6 @@
 // "What should I watch tonight?": chat that asks for a recommendation and nothing else is answered
-// from the catalogue, and so is what follows up such a list. A small language model invents titles; what is offered here exists by
-// construction, and each offer says why it is made.
+// from the catalogue, and so is what follows up such a list. A small language model invents titles;
+// what is offered here exists by construction, and each offer says why it is made.
 //
 //   if (const auto asked = asks_catalogue(request, permit, recalled, recommender)) {
 //     TRY(const Recommendation list, recommender.recommend(*asked));

@@ -1,5 +1,5 @@
-// "Something lighter": what people say of how a thing should feel, as the categories of a catalogue that
-// go with it and those that do not. A mood is no filter: it moves items up and down.
+// "Something lighter": what people say of how a thing should feel, as the categories of a catalogue
+// that go with it and those that do not. A mood is no filter: it moves items up and down.
 //
 //   if (const auto mood = find_mood("less dark", served)) … mood->raised …
 #pragma once
@@ -19,8 +19,9 @@ struct Mood {
   std::vector<CategoryIndex> lowered;  // sorted
 };
 
-/// Words as `mood_words` has them, "less" in front for the contrary; a category's name, too, may stand
-/// behind "less". None where the word is no mood, or the catalogue has none of its categories.
+/// Words as `mood_words` has them, "less" in front for the contrary; a category's name, too, may
+/// stand behind "less". None where the word is no mood, or the catalogue has none of its
+/// categories.
 std::optional<Mood> find_mood(std::string_view words, const ServedCatalogue& served);
 
 /// Those that this catalogue knows.

@@ -49,7 +49,7 @@ struct RecommendOptions {
   double diversity = 0.3;         // of balance, in [0, 1]: 0 is none
   double favourite_weight = 1;    // of a favourite category, in standard deviations of the scores
   double interest_weight = 2;     // of the history's categories while popularity serves
-  double mood_weight = 1;         // of a category that goes with a mood asked for, or against it
+  double mood_weight = 2;         // of a category that goes with a mood asked for, or against it
 
   void describe(base::OptionSet& set);
 };

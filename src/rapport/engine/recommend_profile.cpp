@@ -172,12 +172,12 @@ Result<Wishes> wishes_of(const RecommendationRequest& request, const ServedCatal
     auto mood = find_mood(request.mood[i], served);
     if (!mood) {
       const std::vector<std::string> known = mood_words(served);
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("mood[{}] \"{}\" is none that the catalogue {} has categories for{}",
-                              i, base::truncate(request.mood[i], kShown), served.name(),
-                              known.empty() ? std::string()
-                                            : fmt::format(": {}", fmt::join(known, ", "))),
-                  fmt::format("mood[{}]", i));
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("mood[{}] \"{}\" is none that the catalogue {} has categories for{}", i,
+                      base::truncate(request.mood[i], kShown), served.name(),
+                      known.empty() ? std::string() : fmt::format(": {}", fmt::join(known, ", "))),
+          fmt::format("mood[{}]", i));
     }
     wishes.moods.push_back(*std::move(mood));
   }

@@ -53,11 +53,11 @@ class Allowed {
 
  private:
   const ServedCatalogue* served_ = nullptr;
-  std::vector<const char*> refused_;     // [items]: hidden, seen, excluded
-  std::vector<CategoryIndex> wanted_;    // any of them, by the filters
-  std::vector<CategoryIndex> wished_;    // and any of these, by the query
-  std::vector<CategoryIndex> unwanted_;  // none of them
-  std::vector<CategoryIndex> avoided_;   // by setting
+  std::vector<const char*> refused_;       // [items]: hidden, seen, excluded
+  std::vector<CategoryIndex> wanted_;      // any of them, by the filters
+  std::vector<CategoryIndex> wished_;      // and any of these, by the query
+  std::vector<CategoryIndex> unwanted_;    // none of them
+  std::vector<CategoryIndex> avoided_;     // by setting
   std::vector<BrandIndex> brands_;         // any of them, by the filters
   std::vector<BrandIndex> wished_brands_;  // and any of these, by the query
   std::vector<BrandIndex> without_brands_;

@@ -36,7 +36,8 @@ Result<std::vector<BrandIndex>> brands_of(const std::vector<std::string>& names,
     const auto found = served.find_brand(names[i]);
     if (!found) {
       const std::string where = fmt::format("{}[{}]", param, i);
-      const std::string near = base::nearest(base::truncate(names[i], kShown), served.brand_names());
+      const std::string near =
+          base::nearest(base::truncate(names[i], kShown), served.brand_names());
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("{} \"{}\" is no brand of the catalogue {}{}", where,
                               base::truncate(names[i], kShown), served.name(),

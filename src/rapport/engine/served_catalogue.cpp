@@ -31,12 +31,20 @@ std::string name_key(std::string_view words) {
   return key;
 }
 
-// The same without a plural's ending: "Comedies" and "comedy" → "comedy", "Children's" → "children".
+// The same without a plural's ending: "Comedies" and "comedy" → "comedy", "Children's" →
+// "children".
 std::string category_key(std::string_view words) {
   std::string key = name_key(words);
   if (key.size() > 4 && key.ends_with("ies")) return key.substr(0, key.size() - 3) + "y";
   if (key.size() > 3 && key.ends_with('s') && !key.ends_with("ss")) key.pop_back();
   return key;
+}
+
+// What people call a thing by: "Star Wars" of "Star Wars: Episode IV - A New Hope (1977)".
+std::string_view main_title(std::string_view title) {
+  std::size_t end = title.size();
+  for (const std::string_view mark : {": ", " - ", " ("}) end = std::min(end, title.find(mark));
+  return title.substr(0, end);
 }
 
 // Everyday words for what catalogues call otherwise; each counts only where its category exists.
@@ -184,9 +192,10 @@ void ServedCatalogue::count_interactions() {
         static_cast<std::int64_t>(rank) + 1;
   }
   for (const data::ItemIndex item : by_popularity_) {
-    if (std::string title = palr::normal_title(catalogue().title(item)); !title.empty()) {
-      by_title_[std::move(title)].push_back(item);
-    }
+    const std::string_view title = catalogue().title(item);
+    std::string whole = palr::normal_title(title), main = palr::normal_title(main_title(title));
+    if (!main.empty() && main != whole) by_main_title_[std::move(main)].push_back(item);
+    if (!whole.empty()) by_title_[std::move(whole)].push_back(item);
   }
 }
 
@@ -228,9 +237,12 @@ std::optional<double> ServedCatalogue::price(data::ItemIndex item) const {
 }
 
 std::span<const data::ItemIndex> ServedCatalogue::find_title(std::string_view title) const {
-  const auto found = by_title_.find(palr::normal_title(title));
-  if (found == by_title_.end()) return {};
-  return found->second;
+  const std::string normal = palr::normal_title(title);
+  for (const auto* titles : {&by_title_, &by_main_title_}) {
+    const auto found = titles->find(normal);
+    if (found != titles->end()) return found->second;
+  }
+  return {};
 }
 
 std::int64_t ServedCatalogue::interactions(data::ItemIndex item) const {

@@ -74,7 +74,8 @@ class ServedCatalogue {
   /// In the source's currency.
   std::optional<double> price(data::ItemIndex item) const;
   bool has_prices() const { return has_prices_; }
-  /// Those of this title as palr::normal_title compares them, the most popular first.
+  /// Those of this title as palr::normal_title compares them, the most popular first; where none
+  /// is, those whose title without what follows a colon, a dash or a bracket it is ("Star Wars").
   std::span<const data::ItemIndex> find_title(std::string_view title) const;
   /// How often the data set has the item, and its place by that, from 1.
   std::int64_t interactions(data::ItemIndex item) const;
@@ -116,7 +117,7 @@ class ServedCatalogue {
   std::vector<BrandIndex> brands_;  // [items]; -1 where unknown
   std::vector<double> prices_;      // [items]; no number where unknown
   bool has_prices_ = false;
-  std::unordered_map<std::string, std::vector<data::ItemIndex>> by_title_;
+  std::unordered_map<std::string, std::vector<data::ItemIndex>> by_title_, by_main_title_;
   std::vector<std::int64_t> interactions_;
   std::vector<std::int64_t> popularity_ranks_;
   std::vector<data::ItemIndex> by_popularity_;

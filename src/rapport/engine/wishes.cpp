@@ -74,13 +74,14 @@ bool is_number(std::string_view word) {
 }
 
 bool is_currency_word(std::string_view folded) {
-  static const Words kWords = {"dollar", "dollars", "bucks", "euro", "euros", "pounds", "usd", "eur"};
+  static const Words kWords = {"dollar", "dollars", "bucks", "euro",
+                               "euros",  "pounds",  "usd",   "eur"};
   return is_one_of(folded, kWords);
 }
 
 Text read(std::string_view text) {
   static constexpr std::pair<std::string_view, std::string_view> kOpened[] = {
-      {"what's", "is"}, {"i'm", "am"},   {"we're", "are"}, {"i'd", "would"},
+      {"what's", "is"},  {"i'm", "am"},    {"we're", "are"}, {"i'd", "would"},
       {"we'd", "would"}, {"i've", "have"}, {"we've", "have"}};
   Text result;
   const std::vector<std::string_view> words = base::words(text);
@@ -165,8 +166,8 @@ std::optional<double> sum_of(std::string_view token) {
 
 // What a follow-up says by comparison with the list before it.
 struct Compared {
-  bool others = false;   // "anything else?"
-  bool older = false;    // "older ones"
+  bool others = false;  // "anything else?"
+  bool older = false;   // "older ones"
   bool newer = false;
   bool cheaper = false;
 };
@@ -245,8 +246,8 @@ class Reader {
   // The longest name first: "film noir" is no film. `find` is told words side by side.
   template <typename Index, typename Find>
   std::size_t named(std::size_t i, std::size_t longest, std::vector<Index>& into, Find find) {
-    for (std::size_t length = std::min<std::size_t>(
-             longest, text_.tokens.size() - std::min(i, text_.tokens.size()));
+    for (std::size_t length =
+             std::min<std::size_t>(longest, text_.tokens.size() - std::min(i, text_.tokens.size()));
          length > 0; --length) {
       std::string words;
       for (std::size_t j = i; j < i + length; ++j) words += token(j);
@@ -258,7 +259,8 @@ class Reader {
     return 0;
   }
   std::size_t category(std::size_t i, std::vector<CategoryIndex>& into) {
-    return named(i, 3, into, [&](const std::string& words) { return served_.find_category(words); });
+    return named(i, 3, into,
+                 [&](const std::string& words) { return served_.find_category(words); });
   }
   std::size_t brand(std::size_t i, std::vector<BrandIndex>& into) {
     return named(i, 4, into, [&](const std::string& words) { return served_.find_brand(words); });
@@ -301,7 +303,8 @@ class Reader {
     std::size_t taken = title(at);
     if (taken == 0) return 0;
     at += taken;
-    while ((token(at) == "or" || token(at) == "and") && (taken = title(at + 1)) > 0) at += 1 + taken;
+    while ((token(at) == "or" || token(at) == "and") && (taken = title(at + 1)) > 0)
+      at += 1 + taken;
     return at - i;
   }
   std::size_t title(std::size_t i) {
@@ -343,15 +346,16 @@ class Reader {
   // What a follow-up may have besides.
   static bool leads_on(std::string_view word) {
     static const Words kWords = {
-        "how",    "what", "about", "make",     "it",    "them", "these", "those",  "ones", "instead",
-        "okay",   "ok",   "hm",    "hmm",      "then",  "well", "can",   "could",  "you",  "do",
-        "would",  "have", "show",  "give",     "find",  "got",  "are",   "there",  "just", "only",
-        "prefer", "all",  "of",    "actually", "thanks", "thank", "recommend", "suggest"};
+        "how",  "what",     "about",  "make",  "it",        "them",   "these",  "those",
+        "ones", "instead",  "okay",   "ok",    "hm",        "hmm",    "then",   "well",
+        "can",  "could",    "you",    "do",    "would",     "have",   "show",   "give",
+        "find", "got",      "are",    "there", "just",      "only",   "prefer", "all",
+        "of",   "actually", "thanks", "thank", "recommend", "suggest"};
     return is_one_of(word, kWords);
   }
 
-  // "under $20", "cheaper than 20", "between 10 and 20 dollars", "$20 or less". Where the sum might be
-  // a year it must be money.
+  // "under $20", "cheaper than 20", "between 10 and 20 dollars", "$20 or less". Where the sum might
+  // be a year it must be money.
   std::size_t price(std::size_t i) {
     if (!served_.has_prices()) return 0;
     const auto is_money = [&](std::size_t at) { return token(at).starts_with('$'); };
@@ -362,25 +366,34 @@ class Reader {
       Words words;
       bool most;  // what follows is the most, not the least
     };
-    static const std::vector<Phrase> kPhrases = {
-        {{"no", "more", "than"}, true}, {{"cheaper", "than"}, true}, {{"less", "than"}, true},
-        {{"more", "than"}, false},      {{"at", "most"}, true},      {{"at", "least"}, false},
-        {{"up", "to"}, true},           {{"under"}, true},           {{"below"}, true},
-        {{"max"}, true},                {{"maximum"}, true},         {{"over"}, false},
-        {{"above"}, false}};
+    static const std::vector<Phrase> kPhrases = {{{"no", "more", "than"}, true},
+                                                 {{"cheaper", "than"}, true},
+                                                 {{"less", "than"}, true},
+                                                 {{"more", "than"}, false},
+                                                 {{"at", "most"}, true},
+                                                 {{"at", "least"}, false},
+                                                 {{"up", "to"}, true},
+                                                 {{"under"}, true},
+                                                 {{"below"}, true},
+                                                 {{"max"}, true},
+                                                 {{"maximum"}, true},
+                                                 {{"over"}, false},
+                                                 {{"above"}, false}};
     for (const Phrase& phrase : kPhrases) {
       bool matches = true;
       for (std::size_t j = 0; j < phrase.words.size(); ++j)
         matches = matches && token(i + j) == phrase.words[j];
       const auto bound = matches ? sum(i + phrase.words.size()) : std::nullopt;
-      if (bound) return keep_price(phrase.most ? std::nullopt : bound,
-                                   phrase.most ? bound : std::nullopt, phrase.words.size() + 1);
+      if (bound)
+        return keep_price(phrase.most ? std::nullopt : bound, phrase.most ? bound : std::nullopt,
+                          phrase.words.size() + 1);
     }
     if (token(i) == "between" && token(i + 2) == "and" && sum(i + 1) && sum(i + 3))
       return keep_price(sum(i + 1), sum(i + 3), 4);
     const std::size_t at = token(i) == "for" ? i + 1 : i;
     if (!is_money(at)) return 0;
-    const bool or_less = token(at + 1) == "or" && is_one_of(token(at + 2), {"less", "under", "cheaper"});
+    const bool or_less =
+        token(at + 1) == "or" && is_one_of(token(at + 2), {"less", "under", "cheaper"});
     if (!or_less && at == i) return 0;  // "$20" alone: the most, the least, about?
     return keep_price(std::nullopt, sum(at), at - i + (or_less ? 3 : 1));
   }
@@ -702,8 +715,7 @@ std::optional<ConversationWishes> read_conversation(
     }
     auto read_up = read_follow_up(content, *known, served);
     if (!read_up) return std::nullopt;
-    newest_first.push_back(
-        {*std::move(read_up), items_of_list(messages[i - 2].content(), served)});
+    newest_first.push_back({*std::move(read_up), items_of_list(messages[i - 2].content(), served)});
   }
   return std::nullopt;
 }
