@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "testing/films.h"
 
 namespace rapport::engine {
@@ -79,6 +81,17 @@ TEST_F(WishesTest, AreReadFromWords) {
       {"less dark, please", "~less dark"},
       {"less romance", "~less romance"},
       {"a dark comedy", "+Comedy ~dark"},
+      {"no horror, romance or crime", "-Horror -Romance -Crime"},
+      {"no horror films or thrillers", "-Horror -Thriller"},
+      {"no horror or any crime", "-Horror -Crime"},
+      {"no horror, comedies", "-Horror ?comedies"},
+      {"no horror, something funny", "+Comedy -Horror"},
+      {"anything but horror", "-Horror"},
+      {"anything but horror or crime", "-Horror -Crime"},
+      {"anything but no horror", "-Horror"},
+      {"anything but that", "?anything"},
+      {"something for my kids", "~family-friendly"},
+      {"something like 1984", "?1984"},
       {"lighter shoes", "~lighter ?shoes"},
       {"not bad", "?not ?bad"},
       {"no westerns", "?no ?westerns"},
@@ -104,7 +117,7 @@ TEST_F(WishesTest, ARequestForARecommendationIsRecognised) {
       {"what should i watch", ""},
       {"So, what could we watch this evening?", ""},
       {"What movie should I watch next?", ""},
-      {"Which film can I watch with my kids?", ""},
+      {"Which film can I watch with my kids?", "~family-friendly"},
       {"Can you recommend a good movie?", ""},
       {"Could you please suggest me some comedies to watch?", "+Comedy"},
       {"Recommend me a sci-fi film from the 80s.", "+Sci-Fi from1980 to1989"},
@@ -145,7 +158,13 @@ TEST_F(WishesTest, InAShopBrandsAndPricesAreReadToo) {
       {"at least 10 euros", "$10 up"},
       {"between $5 and $10", "$5 up $10 at most"},
       {"between 10 and 20 dollars", "$10 up $20 at most"},
-      {"over 10, under 30", "$10 up $30 at most"},
+      {"over $10, under $30", "$10 up $30 at most"},
+      {"not more than $20", "$20 at most"},
+      {"under $.99", "$0.99 at most"},
+      {"over 50", "?over ?50"},
+      {"at least 3 lotions", "?at ?least ?3 ?lotions"},
+      {"no OPI, essie or L'Oreal Paris", "not by OPI not by essie not by L'Oreal Paris"},
+      {"something for the kids", "?kids"},
       {"something for €15", "$15 at most"},
       {"$20 or less", "$20 at most"},
       {"under 10, over 20", "$10 at most ?over ?20"},
@@ -200,14 +219,43 @@ TEST_F(ConversationWishesTest, AFollowUpNarrowsOrReplacesWhatWasSaid) {
       {{"Recommend a horror movie", ask}, ""},  // begins anew
   };
   for (const auto& [said, expected] : cases) EXPECT_EQ(read(said), expected) << said.back();
-  EXPECT_EQ(read({ask, "something older"}, "Nothing in the catalogue films fits that."), "");
+  EXPECT_EQ(read({ask, "something older"}, "Nothing in the catalogue films fits that."), "nothing")
+      << "than what?";
+}
+
+TEST_F(ConversationWishesTest, AListThatIsNoneOfOursCostsNoTime) {
+  std::string endless(1'000'000, ':');
+  for (std::size_t i = 1; i < endless.size(); i += 2) endless[i] = ' ';
+  endless = fmt::format("{}\n1. {}", kListOpening, endless);
+  const auto start = std::chrono::steady_clock::now();
+  read({"What should I watch tonight?", "something else"}, endless);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
 }
 
 TEST_F(ConversationWishesTest, WhatIsNoFollowUpIsLeftToTheModel) {
   const std::string ask = "What should I watch tonight?";
-  for (const char* message :
-       {"Thanks!", "Okay", "Why the first one?", "Who is in Blade Runner?", "How about dinner?",
-        "I have a headache", "Tell me more about Airplane!", "no", "lighter fluid?"}) {
+  for (const char* message : {"Thanks!",
+                              "Okay",
+                              "Why the first one?",
+                              "Who is in Blade Runner?",
+                              "How about dinner?",
+                              "I have a headache",
+                              "Tell me more about Airplane!",
+                              "no",
+                              "lighter fluid?",
+                              "No more, thanks",
+                              "Maybe later, thanks",
+                              "What else can you do?",
+                              "Have you seen it?",
+                              "What is the other one about?",
+                              "How is it different?",
+                              "Is it scary?",
+                              "Is it a comedy?",
+                              "Is this one sad?",
+                              "Is it from 1996?",
+                              "This is fun!",
+                              "You are funny",
+                              "cheaper ones"}) {
     EXPECT_EQ(read({ask, message}), "nothing") << message;
   }
   EXPECT_EQ(read({ask, "something lighter"}, "You could watch Fargo."), "nothing")

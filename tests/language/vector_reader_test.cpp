@@ -106,6 +106,13 @@ TEST_F(VectorReaderTest, SaysWhatCannotBeLoaded) {
   const testing::TemporaryDirectory folder;
   EXPECT_FALSE(
       VectorReader::load({.path = testing::smollm2_path(), .adapter = folder.file("none")}));
+  EXPECT_EQ(VectorReader::load({.path = testing::smollm2_path(), .longest = 1 << 20}).error().param,
+            "max_length");
+  const auto reader = VectorReader::load({.path = testing::smollm2_path()});
+  ASSERT_TRUE(reader) << reader.error().message;
+  std::vector<float> state(kDimension);
+  const std::int64_t none[] = {0, 0};
+  EXPECT_EQ((*reader)->read({}, none, state).error().code, ErrorCode::kInvalidArgument);
   const auto encoder =
       VectorReader::load({.path = testing::model_file("all-minilm-l6-v2-f32.gguf")});
   ASSERT_FALSE(encoder);

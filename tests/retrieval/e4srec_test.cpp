@@ -151,6 +151,7 @@ TEST_F(E4srecTest, SaysWhatItCannotWorkWith) {
         Case{options({{"items", path("popular")}}), "no vectors"},
         Case{options({{"language_model", "no-such"}}), "no-such"},
         Case{options({{"layers", "3"}}), "layers"},
+        Case{options({{"max_length", "128"}}), "reads 128 positions"},
         Case{options({{"targets", "attn_x"}}), "attn_x"}}) {
     const auto fitted = fit(c.options);
     ASSERT_FALSE(fitted) << c.says;
@@ -178,7 +179,7 @@ TEST_F(E4srecTest, IsNotLoadedWithAnotherLanguageModel) {
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().message, AllOf(HasSubstr("tiny"), HasSubstr("is not the one")));
   std::filesystem::remove(language_model());
-  EXPECT_FALSE(load_retriever(path("model"), dataset_));
+  EXPECT_EQ(load_retriever(path("model"), dataset_).error().code, ErrorCode::kNotFound);
 }
 
 #endif

@@ -27,7 +27,8 @@ class ItemReading : public ::testing::Test {
 
   /// Items on a circle; each sequence goes around it, one step or two at a time.
   static ItemSequences circle(std::int64_t sequences) {
-    ItemSequences learnt{.vectors = {}, .width = kWidth};
+    ItemSequences learnt;
+    learnt.width = kWidth;
     for (std::int64_t item = 0; item < kItems; ++item)
       for (std::int64_t j = 0; j < kWidth; ++j)
         learnt.vectors.push_back(

@@ -54,9 +54,10 @@ TEST(LoraAdapterFile, IsRefusedWhenItIsNone) {
     };
     EXPECT_TRUE(gguf.add_tensor("blk.0.attn_q.weight.lora_a", down, language::WeightType::kF32,
                                 [=] { return zeros(down); }));
-    if (!up.empty())
+    if (!up.empty()) {
       EXPECT_TRUE(gguf.add_tensor("blk.0.attn_q.weight.lora_b", up, language::WeightType::kF32,
                                   [=] { return zeros(up); }));
+    }
     EXPECT_TRUE(gguf.write(path));
   };
   write({4, 5}, {3, 4}, 0);

@@ -117,6 +117,8 @@ Result<void> run(Context& context, const RecommendCommand& command) {
                          {"items", std::move(list)}});
     return {};
   }
+  if (items.empty())
+    context.out << fmt::format("Nothing in the catalogue {} fits that.\n", served->name());
   for (std::size_t i = 0; i < items.size(); ++i) {
     context.out << fmt::format("{:>3}. {:<10} {:>9.4f}  {}\n", i + 1, items[i].id, items[i].score,
                                engine::title_and_year(items[i]));

@@ -56,7 +56,8 @@ std::optional<Mood> mood_of(std::string_view word, const ServedCatalogue& served
   for (const KnownMood& known : known_moods()) {
     if (std::ranges::find(known.words, word) == known.words.end()) continue;
     Mood mood{std::string(word), those_of(known.raised, served), those_of(known.lowered, served)};
-    if (mood.raised.empty()) return std::nullopt;
+    // A shop that happens to have one of the words among its categories knows no moods.
+    if (mood.raised.size() < 2) return std::nullopt;
     return mood;
   }
   return std::nullopt;

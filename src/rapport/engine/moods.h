@@ -20,8 +20,8 @@ struct Mood {
 };
 
 /// Words as `mood_words` has them, "less" in front for the contrary; a category's name, too, may
-/// stand behind "less". None where the word is no mood, or the catalogue has none of its
-/// categories.
+/// stand behind "less". None where the
+/// word is no mood, or the catalogue has fewer than two of the categories that go with it.
 std::optional<Mood> find_mood(std::string_view words, const ServedCatalogue& served);
 
 /// Those that this catalogue knows.

@@ -90,6 +90,10 @@ std::optional<Reason> setting_reason(data::ItemIndex item, const Taste& taste,
 std::optional<Reason> mood_reason(data::ItemIndex item, const Taste& taste,
                                   const ServedCatalogue& served) {
   for (const Mood& mood : taste.moods) {
+    const bool against = std::ranges::any_of(served.categories(item), [&](CategoryIndex category) {
+      return std::ranges::binary_search(mood.lowered, category);
+    });
+    if (against) continue;
     for (const CategoryIndex category : served.categories(item)) {
       if (!std::ranges::binary_search(mood.raised, category)) continue;
       const std::string& name = served.category_names()[static_cast<std::size_t>(category)];

@@ -9,6 +9,9 @@
 namespace rapport::engine {
 namespace {
 
+/// Standard deviations that a mood can turn into their contrary with its usual weight.
+constexpr double kReached = 2;
+
 /// Asked between the steps of a ranking whether its time is over.
 class Deadline {
  public:
@@ -65,6 +68,8 @@ void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCa
 
   for (Candidate& each : candidates) {
     each.fused = (each.score - mean) / deviation;
+    // The best of a model that is sure of them lie many deviations out, where no mood would reach.
+    if (!taste.moods.empty()) each.fused = std::clamp(each.fused, -kReached, kReached);
     const auto categories = served.categories(each.item);
     const bool favourite = std::ranges::any_of(taste.favourites, [&](CategoryIndex category) {
       return std::ranges::binary_search(categories, category);
@@ -88,7 +93,8 @@ void rank(std::vector<Candidate>& candidates, const Taste& taste, const ServedCa
     each.fused += options.interest_weight * share;
   }
   std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
-    return a.fused != b.fused ? a.fused > b.fused : a.item < b.item;
+    if (a.fused != b.fused) return a.fused > b.fused;
+    return a.score != b.score ? a.score > b.score : a.item < b.item;
   });
 }
 

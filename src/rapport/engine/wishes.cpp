@@ -47,11 +47,11 @@ bool is_one_of(std::string_view word, const Words& words) {
 // Words that a wish may have and that ask for nothing the catalogue could tell.
 bool asks_nothing(std::string_view word) {
   static const Words kWords = {
-      "a",      "an",      "the",    "some",    "any",   "something", "anything", "one",   "good",
-      "great",  "nice",    "please", "me",      "us",    "i",         "we",       "to",    "for",
-      "with",   "and",     "or",     "but",     "that",  "is",        "tonight",  "today", "now",
-      "next",   "later",   "this",   "evening", "night", "weekend",   "week",     "my",    "our",
-      "family", "friends", "kids",   "partner", "wife",  "husband",   "maybe",    "want",  "like"};
+      "a",       "an",      "the",    "some",    "any",   "something", "anything", "one",   "good",
+      "great",   "nice",    "please", "me",      "us",    "i",         "we",       "to",    "for",
+      "with",    "and",     "or",     "but",     "that",  "is",        "tonight",  "today", "now",
+      "next",    "later",   "this",   "evening", "night", "weekend",   "week",     "my",    "our",
+      "friends", "partner", "wife",   "husband", "maybe", "want",      "like"};
   return is_one_of(word, kWords);
 }
 
@@ -65,6 +65,7 @@ bool negates(std::string_view word) {
 struct Text {
   std::vector<std::string> tokens;
   std::vector<std::string> written;  // the same as they came
+  std::vector<bool> after_comma;     // whether one stands before it
 };
 
 constexpr std::array<std::string_view, 4> kCurrencies = {"$", "€", "£", "¥"};
@@ -88,8 +89,13 @@ Text read(std::string_view text) {
   const auto begin_of = [&](std::size_t i) {
     return static_cast<std::size_t>(words[i].data() - text.data());
   };
+  std::size_t end_before = 0;
   for (std::size_t i = 0; i < words.size(); ++i) {
     std::string folded = base::fold_case(words[i]);
+    const bool after_comma =
+        text.substr(end_before, begin_of(i) - end_before).find(',') != std::string_view::npos;
+    result.after_comma.push_back(after_comma);
+    end_before = begin_of(i) + words[i].size();
     if (is_number(words[i])) {
       std::string sum(words[i]);
       std::size_t end = begin_of(i) + words[i].size();
@@ -99,7 +105,12 @@ Text read(std::string_view text) {
         sum += "." + std::string(words[++i]);
         end += 1 + words[i].size();
       }
-      const std::string_view before = text.substr(0, begin_of(has_cents ? i - 1 : i));
+      std::string_view before = text.substr(0, begin_of(has_cents ? i - 1 : i));
+      if (before.ends_with('.') && !has_cents) {  // "$.99"
+        before.remove_suffix(1);
+        sum.insert(0, "0.");
+      }
+      end_before = end;
       const bool is_money = std::ranges::any_of(kCurrencies, [&](std::string_view sign) {
         return before.ends_with(sign) || text.substr(end).starts_with(sign);
       });
@@ -118,6 +129,7 @@ Text read(std::string_view text) {
     if (opened != std::end(kOpened)) {
       result.tokens.push_back(folded.substr(0, folded.find('\'')));
       result.written.emplace_back(words[i]);
+      result.after_comma.push_back(false);
       folded = std::string(opened->second);
     }
     result.tokens.push_back(std::move(folded));
@@ -199,11 +211,24 @@ class Reader {
     // "no more than $20" is no negation.
     if (const std::size_t taken = price(i); taken > 0) return taken;
     if (negates(token(i))) return negated(i);
+    // "Anything but horror".
+    if (is_one_of(token(i), {"anything", "any", "all", "everything"}) && token(i + 1) == "but" &&
+        !negates(token(i + 2))) {
+      const std::size_t taken = unwanted(i + 2);
+      return taken > 0 ? 2 + taken + more_negated(i + 2 + taken) : 0;
+    }
     if (const std::size_t taken = time(i); taken > 0) return taken;
     // "after 1990 or before 1960", "comedies or the 80s": no years that hold for the whole list.
     if (token(i) == "or" && begins_time(i + 1)) return 0;
     if (const std::size_t taken = mood(i); taken > 0) return taken;
+    if (is_one_of(token(i), {"kids", "kid", "family"})) {
+      auto mood = find_mood("family-friendly", served_);
+      if (!mood) return 0;
+      wishes_.moods.push_back(*std::move(mood));
+      return 1;
+    }
     if (const std::size_t taken = category(i, wishes_.categories); taken > 0) return taken;
+    if (const std::size_t taken = brand(i, wishes_.brands, /*shortest=*/2); taken > 0) return taken;
     if (const std::size_t taken = alike(i); taken > 0) return taken;
     if (const std::size_t taken = comparison(i); taken > 0) return taken;
     if (domain_ != nullptr &&
@@ -214,8 +239,14 @@ class Reader {
       const std::size_t taken = brand(i + 1, wishes_.brands);
       if (taken > 0) return 1 + taken;
     }
-    if (asks_nothing(token(i)) || (compared_ != nullptr && leads_on(token(i)))) return 1;
-    return brand(i, wishes_.brands);
+    if (asks_nothing(token(i)) || (compared_ != nullptr && leads_on(i))) return 1;
+    // "Something fresh" is of no brand called Fresh.
+    return is_name(i) ? brand(i, wishes_.brands) : 0;
+  }
+
+  // Written with a capital letter.
+  bool is_name(std::size_t i) const {
+    return base::fold_case(text_.written[i]) != text_.written[i];
   }
 
   // What is negated must follow: "not bad" is no wish that we could keep.
@@ -227,8 +258,8 @@ class Reader {
     const std::size_t skipped = is_one_of(token(i + 1), {"any", "more"}) ? 2 : 1;
     const std::size_t taken = unwanted(i + skipped);
     if (taken > 0) return skipped + taken + more_negated(i + skipped + taken);
-    // "No, something lighter."
-    return compared_ != nullptr && i == 0 && token(i) == "no" ? 1 : 0;
+    // "No, something lighter", but not "no more, thanks".
+    return compared_ != nullptr && i == 0 && token(i) == "no" && skipped == 1 ? 1 : 0;
   }
 
   std::size_t unwanted(std::size_t i) {
@@ -236,19 +267,53 @@ class Reader {
     return taken > 0 ? taken : brand(i, wishes_.without_brands);
   }
 
-  // "no horror or musicals", "no horror and musicals": neither.
+  // "no horror films or musicals", "no horror and musicals", "no horror, war or crime": none of
+  // them. "No horror, comedies" may mean either, so that it is not read.
   std::size_t more_negated(std::size_t i) {
-    if (token(i) != "or" && token(i) != "and") return 0;
-    const std::size_t taken = unwanted(i + 1);
-    return taken == 0 ? 0 : 1 + taken + more_negated(i + 1 + taken);
+    std::size_t at = i;
+    if (domain_ != nullptr && is_one_of(token(at), domain_->nouns)) ++at;
+    const bool listed = at < text_.tokens.size() && text_.after_comma[at] && name_at(at) > 0;
+    if (listed && !ends_in_a_list(at)) {
+      wishes_.unread.push_back(text_.written[at]);
+      return at - i + name_at(at);
+    }
+    if (!listed) {
+      if (!is_one_of(token(at), {"or", "and", "nor"})) return at - i;
+      ++at;
+      if (is_one_of(token(at), {"any", "no"})) ++at;
+    }
+    const std::size_t taken = unwanted(at);
+    if (taken == 0) return 0;
+    at += taken;
+    return at - i + more_negated(at);
+  }
+  // Names behind commas, and at last one behind "or", "and" or "nor".
+  bool ends_in_a_list(std::size_t i) const {
+    while (const std::size_t length = name_at(i)) {
+      i += length;
+      if (is_one_of(token(i), {"or", "and", "nor"})) return name_at(i + 1) > 0;
+      if (i >= text_.tokens.size() || !text_.after_comma[i]) return false;
+    }
+    return false;
+  }
+  // How many tokens are a category or a brand.
+  std::size_t name_at(std::size_t i) const {
+    std::vector<CategoryIndex> category;
+    std::vector<BrandIndex> brand;
+    const std::size_t length = named(
+        i, 1, 3, category, [&](const std::string& words) { return served_.find_category(words); });
+    if (length > 0) return length;
+    return named(i, 1, 4, brand,
+                 [&](const std::string& words) { return served_.find_brand(words); });
   }
 
   // The longest name first: "film noir" is no film. `find` is told words side by side.
   template <typename Index, typename Find>
-  std::size_t named(std::size_t i, std::size_t longest, std::vector<Index>& into, Find find) {
+  std::size_t named(std::size_t i, std::size_t shortest, std::size_t longest,
+                    std::vector<Index>& into, Find find) const {
     for (std::size_t length =
              std::min<std::size_t>(longest, text_.tokens.size() - std::min(i, text_.tokens.size()));
-         length > 0; --length) {
+         length >= shortest && length > 0; --length) {
       std::string words;
       for (std::size_t j = i; j < i + length; ++j) words += token(j);
       const auto found = find(words);
@@ -259,11 +324,12 @@ class Reader {
     return 0;
   }
   std::size_t category(std::size_t i, std::vector<CategoryIndex>& into) {
-    return named(i, 3, into,
+    return named(i, 1, 3, into,
                  [&](const std::string& words) { return served_.find_category(words); });
   }
-  std::size_t brand(std::size_t i, std::vector<BrandIndex>& into) {
-    return named(i, 4, into, [&](const std::string& words) { return served_.find_brand(words); });
+  std::size_t brand(std::size_t i, std::vector<BrandIndex>& into, std::size_t shortest = 1) {
+    return named(i, shortest, 4, into,
+                 [&](const std::string& words) { return served_.find_brand(words); });
   }
 
   // "something lighter", "a bit more exciting", "less dark".
@@ -301,6 +367,10 @@ class Reader {
       return 0;
     }
     std::size_t taken = title(at);
+    if (taken == 0 && years_of(token(at))) {  // "like 1984": no year is meant
+      wishes_.unread.push_back(text_.written[at]);
+      return at - i + 1;
+    }
     if (taken == 0) return 0;
     at += taken;
     while ((token(at) == "or" || token(at) == "and") && (taken = title(at + 1)) > 0)
@@ -317,7 +387,7 @@ class Reader {
       for (std::size_t j = i; j < i + length; ++j) {
         const std::string& word = text_.written[j];
         words += (j == i ? "" : " ") + word;
-        is_name = is_name || base::fold_case(word) != word;
+        is_name = is_name || base::fold_case(word) != word || is_number(word);
       }
       const auto found = served_.find_title(words);
       if (!is_name || found.empty()) continue;
@@ -330,11 +400,13 @@ class Reader {
   // Of a follow-up: "older ones", "anything else?".
   std::size_t comparison(std::size_t i) {
     if (compared_ == nullptr) return 0;
-    if (is_one_of(token(i), {"more", "else", "another", "other", "others", "different", "seen"})) {
+    const bool seen = token(i) == "seen" && i >= 2 && token(i - 1) == "have" &&
+                      is_one_of(token(i - 2), {"i", "we"});
+    if (seen || is_one_of(token(i), {"more", "else", "another", "other", "others", "different"})) {
       compared_->others = true;
     } else if (token(i) == "older") {
       compared_->older = true;
-    } else if (is_one_of(token(i), {"newer", "later"})) {
+    } else if (token(i) == "newer") {
       compared_->newer = true;
     } else if (token(i) == "cheaper" && served_.has_prices()) {
       compared_->cheaper = true;
@@ -344,14 +416,15 @@ class Reader {
     return 1;
   }
   // What a follow-up may have besides.
-  static bool leads_on(std::string_view word) {
-    static const Words kWords = {
-        "how",  "what",     "about",  "make",  "it",        "them",   "these",  "those",
-        "ones", "instead",  "okay",   "ok",    "hm",        "hmm",    "then",   "well",
-        "can",  "could",    "you",    "do",    "would",     "have",   "show",   "give",
-        "find", "got",      "are",    "there", "just",      "only",   "prefer", "all",
-        "of",   "actually", "thanks", "thank", "recommend", "suggest"};
-    return is_one_of(word, kWords);
+  bool leads_on(std::size_t i) const {
+    static const Words kWords = {"how",   "what",     "about",  "make",    "it",        "them",
+                                 "these", "those",    "ones",   "instead", "okay",      "ok",
+                                 "hm",    "hmm",      "then",   "well",    "can",       "could",
+                                 "you",   "would",    "have",   "show",    "give",      "find",
+                                 "got",   "are",      "there",  "just",    "only",      "prefer",
+                                 "of",    "actually", "thanks", "thank",   "recommend", "suggest"};
+    if (token(i) == "do") return token(i + 1) == "you";  // "what else can you do?" is no wish
+    return is_one_of(token(i), kWords);
   }
 
   // "under $20", "cheaper than 20", "between 10 and 20 dollars", "$20 or less". Where the sum might
@@ -362,11 +435,19 @@ class Reader {
     const auto sum = [&](std::size_t at) -> std::optional<double> {
       return years_of(token(at)) ? std::nullopt : sum_of(token(at));
     };
+    // A number without a currency is a price where nothing is counted by it: "under 20, please",
+    // not "at least 3 lotions" or "over 50".
+    const auto stands_alone = [&](std::size_t at) {
+      return at >= text_.tokens.size() || text_.after_comma[at] ||
+             is_one_of(token(at), {"and", "or", "but", "please"});
+    };
     struct Phrase {
       Words words;
       bool most;  // what follows is the most, not the least
     };
-    static const std::vector<Phrase> kPhrases = {{{"no", "more", "than"}, true},
+    static const std::vector<Phrase> kPhrases = {{{"not", "more", "than"}, true},
+                                                 {{"not", "over"}, true},
+                                                 {{"no", "more", "than"}, true},
                                                  {{"cheaper", "than"}, true},
                                                  {{"less", "than"}, true},
                                                  {{"more", "than"}, false},
@@ -383,12 +464,14 @@ class Reader {
       bool matches = true;
       for (std::size_t j = 0; j < phrase.words.size(); ++j)
         matches = matches && token(i + j) == phrase.words[j];
-      const auto bound = matches ? sum(i + phrase.words.size()) : std::nullopt;
-      if (bound)
+      const std::size_t at = i + phrase.words.size();
+      const auto bound = matches ? sum(at) : std::nullopt;
+      if (bound && (is_money(at) || (phrase.most && stands_alone(at + 1))))
         return keep_price(phrase.most ? std::nullopt : bound, phrase.most ? bound : std::nullopt,
                           phrase.words.size() + 1);
     }
-    if (token(i) == "between" && token(i + 2) == "and" && sum(i + 1) && sum(i + 3))
+    if (token(i) == "between" && token(i + 2) == "and" && sum(i + 1) && sum(i + 3) &&
+        (is_money(i + 1) || is_money(i + 3)))
       return keep_price(sum(i + 1), sum(i + 3), 4);
     const std::size_t at = token(i) == "for" ? i + 1 : i;
     if (!is_money(at)) return 0;
@@ -555,12 +638,24 @@ struct FollowUp {
   Compared compared;
 };
 
+// "Is it scary?", "This is fun!", "Have you seen it?", "What is the other one about?"
+bool asks_about_the_list(const std::vector<std::string>& tokens) {
+  const auto token = [&](std::size_t i) { return i < tokens.size() ? tokens[i] : std::string(); };
+  static const Words kVerbs = {"is", "are", "was", "were", "does", "do", "did"};
+  if (is_one_of(token(0), {"this", "that", "it", "you", "he", "she", "they"})) return true;
+  if (is_one_of(token(0), {"how", "what", "which"})) return is_one_of(token(1), kVerbs);
+  if (token(0) == "have") return true;
+  if (token(0) == "do") return token(1) != "you" || token(2) != "have";
+  return is_one_of(token(0), kVerbs) && token(1) != "there";
+}
+
 std::optional<FollowUp> read_follow_up(std::string_view message, const Domain& domain,
                                        const ServedCatalogue& served) {
   message = base::trim(message);
   if (!may_be_request(message)) return std::nullopt;
   FollowUp read_up;
   const Text text = read(message);
+  if (asks_about_the_list(text.tokens)) return std::nullopt;
   read_up.wishes = Reader(text, &domain, served, &read_up.compared).read(0);
   const Compared& compared = read_up.compared;
   const bool asks = says_anything(read_up.wishes) || compared.others || compared.older ||
@@ -576,21 +671,28 @@ bool is_our_list(const language::ChatMessage& message) {
 }
 
 // The items of a list as chat_recommendation.cpp writes it: "2. Fargo (1996): Crime, Drama. It …".
-std::vector<data::ItemIndex> items_of_list(const std::string& content,
+// The application sends it back, so that it may be anything.
+std::vector<data::ItemIndex> items_of_list(std::string_view content,
                                            const ServedCatalogue& served) {
+  constexpr std::size_t kMostBytes = 16'384, kMostOfALine = 1'000, kMostItems = 20, kMostEnds = 8;
+  content = content.substr(0, kMostBytes);
   std::vector<data::ItemIndex> items;
-  for (std::size_t begin = 0; begin < content.size();) {
+  for (std::size_t begin = 0; begin < content.size() && items.size() < kMostItems;) {
     const std::size_t end = std::min(content.find('\n', begin), content.size());
-    std::string_view line = std::string_view(content).substr(begin, end - begin);
+    std::string_view line = content.substr(begin, end - begin);
     begin = end + 1;
     const std::size_t dot = line.find(". ");
-    if (dot == line.npos || !is_number(line.substr(0, dot))) continue;
+    if (dot == line.npos || !is_number(line.substr(0, dot)) || line.size() > kMostOfALine) continue;
     line.remove_prefix(dot + 2);
     // A title may have what ends it, so the longest that is one counts.
     std::vector<std::size_t> ends = {line.size() - (line.ends_with('.') ? 1 : 0)};
-    for (const std::string_view mark : {": ", ". It "})
-      for (std::size_t at = line.find(mark); at != line.npos; at = line.find(mark, at + 1))
+    for (const std::string_view mark : {": ", ". It "}) {
+      std::size_t at = line.find(mark);
+      for (std::size_t i = 0; i < kMostEnds && at != line.npos; ++i) {
         ends.push_back(at);
+        at = line.find(mark, at + 1);
+      }
+    }
     std::ranges::sort(ends, std::greater{});
     for (const std::size_t at : ends) {
       const auto found = served.find_title(line.substr(0, at));
@@ -607,8 +709,9 @@ void forget(std::vector<T>& from, const std::vector<T>& what) {
   std::erase_if(from, [&](const T& each) { return std::ranges::find(what, each) != what.end(); });
 }
 
-// What is said later replaces what contradicts it.
-void follow(Wishes& wishes, const FollowUp& later, const std::vector<data::ItemIndex>& list,
+// What is said later replaces what contradicts it. False where it compares with what the list does
+// not tell.
+bool follow(Wishes& wishes, const FollowUp& later, const std::vector<data::ItemIndex>& list,
             const ServedCatalogue& served) {
   const Wishes& more = later.wishes;
   const auto replace = [](auto& kept, const auto& said) {
@@ -644,18 +747,24 @@ void follow(Wishes& wishes, const FollowUp& later, const std::vector<data::ItemI
   }
   std::ranges::sort(years);
   std::ranges::sort(prices);
-  if (!years.empty() && later.compared.older) {
+  const Compared& compared = later.compared;
+  if ((years.empty() && (compared.older || compared.newer)) ||
+      (prices.empty() && compared.cheaper)) {
+    return false;
+  }
+  if (compared.older) {
     wishes.year_to = years[years.size() / 2] - 1;
     wishes.year_from.reset();
   }
-  if (!years.empty() && later.compared.newer) {
+  if (compared.newer) {
     wishes.year_from = years[years.size() / 2] + 1;
     wishes.year_to.reset();
   }
-  if (!prices.empty() && later.compared.cheaper) {
+  if (compared.cheaper) {
     wishes.price_to = std::nextafter(prices[prices.size() / 2], 0.0);
     wishes.price_from.reset();
   }
+  return true;
 }
 
 }  // namespace
@@ -695,7 +804,7 @@ std::optional<ConversationWishes> read_conversation(
   if (known == nullptr || messages.empty()) return std::nullopt;
   struct Step {
     FollowUp follow_up;
-    std::vector<data::ItemIndex> list;  // that it follows
+    std::size_t list;  // that it follows: its message
   };
   std::vector<Step> newest_first;
   for (std::size_t i = messages.size(); i > 0; i -= 2) {
@@ -705,8 +814,9 @@ std::optional<ConversationWishes> read_conversation(
     if (auto wishes = read_recommendation_request(content, domain, served)) {
       ConversationWishes found{*std::move(wishes), {}};
       for (auto step = newest_first.rbegin(); step != newest_first.rend(); ++step) {
-        follow(found.wishes, step->follow_up, step->list, served);
-        found.offered.insert(found.offered.end(), step->list.begin(), step->list.end());
+        const auto list = items_of_list(messages[step->list].content(), served);
+        if (!follow(found.wishes, step->follow_up, list, served)) return std::nullopt;
+        found.offered.insert(found.offered.end(), list.begin(), list.end());
       }
       return found;
     }
@@ -715,7 +825,7 @@ std::optional<ConversationWishes> read_conversation(
     }
     auto read_up = read_follow_up(content, *known, served);
     if (!read_up) return std::nullopt;
-    newest_first.push_back({*std::move(read_up), items_of_list(messages[i - 2].content(), served)});
+    newest_first.push_back({*std::move(read_up), i - 2});
   }
   return std::nullopt;
 }

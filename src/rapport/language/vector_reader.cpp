@@ -78,12 +78,19 @@ Result<std::unique_ptr<VectorReader>> VectorReader::load(const VectorReaderOptio
   if (!options.adapter.empty()) {
     TRY(adapter, load_adapter(*state->model, options.adapter));
   }
+  if (const std::int64_t trained = llama_model_n_ctx_train(state->model.get());
+      options.longest > trained)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} reads {} positions: a sequence of {} is too long", options.path,
+                            trained, options.longest),
+                "max_length");
   state->dimension = llama_model_n_embd(state->model.get());
   state->positions_at_once = std::max(kPositionsAtOnce, options.longest);
 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(state->positions_at_once);
-  params.n_batch = params.n_ubatch = params.n_ctx;
+  params.n_batch = params.n_ctx;
+  params.n_ubatch = kPositionsAtOnce;
   params.n_seq_max = kSequencesAtOnce;
   params.kv_unified = true;
   params.pooling_type = LLAMA_POOLING_TYPE_NONE;
@@ -112,13 +119,18 @@ Result<void> VectorReader::read(std::span<const float> vectors,
   const auto d = static_cast<std::size_t>(state_->dimension);
   const std::size_t sequences = offsets.size() - 1;
   assert(states.size() == sequences * d);
+  for (std::size_t i = 0; i < sequences; ++i)
+    if (const std::int64_t size = offsets[i + 1] - offsets[i];
+        size < 1 || size > state_->positions_at_once)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("sequence {} has {} vectors: from 1 to {} are read", i, size,
+                              state_->positions_at_once));
   const std::lock_guard lock(state_->mutex);
   for (std::size_t begin = 0; begin < sequences;) {
     std::size_t end = begin;
     while (end < sequences && end - begin < kSequencesAtOnce &&
            offsets[end + 1] - offsets[begin] <= state_->positions_at_once)
       ++end;
-    assert(end > begin);
     TRY_VOID(state_->read(vectors, offsets.subspan(begin, end - begin + 1),
                           states.subspan(begin * d, (end - begin) * d)));
     begin = end;

@@ -28,7 +28,8 @@ struct VectorReaderOptions {
 class VectorReader {
  public:
   /// Errors: kNotFound; kCorrupt; kUnsupported for a model that reads both ways or with an encoder;
-  /// those of load_adapter.
+  /// kInvalidArgument where `longest` is more than the model was trained for; those of
+  /// load_adapter.
   static Result<std::unique_ptr<VectorReader>> load(const VectorReaderOptions& options);
   ~VectorReader();
   VectorReader(const VectorReader&) = delete;

@@ -33,6 +33,14 @@ Result<language::ModelFile> find_language_model(const std::string& name) {
   return language::find_model(name, language::model_folders(base::default_home()));
 }
 
+/// A path as one that is the same from any folder.
+std::string lasting_name(const std::string& name_or_path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(name_or_path, error)
+             ? std::filesystem::absolute(name_or_path).lexically_normal().string()
+             : name_or_path;
+}
+
 /// A language model with an adapter that is in memory: llama.cpp reads files alone.
 Result<std::unique_ptr<language::VectorReader>> open_reader(const E4srecParts& parts) {
   TRY(const language::ModelFile file, find_language_model(parts.language_model));
@@ -277,6 +285,10 @@ Result<Fit> fit_e4srec(std::string_view kind, const data::Dataset& dataset,
                        const Assignments& assignments, const FitContext& context) {
   TRY(const E4srecOptions options, read_options<E4srecOptions>(dataset, assignments));
   TRY(const language::ModelFile language_model, find_language_model(options.language_model));
+  // What it cannot do is told before hours of training.
+  TRY_VOID(language::VectorReader::load(
+               {.path = language_model.path.string(), .longest = options.max_length + 1})
+               .map([](const auto&) {}));
   tuning::ItemSequences learnt;
   TRY_VOID(read_vectors(options.items, dataset, learnt));
   TRY_VOID(add_sequences_of_some(dataset, options, context.seed, learnt));
@@ -309,7 +321,7 @@ Result<Fit> fit_e4srec(std::string_view kind, const data::Dataset& dataset,
   E4srecParts parts{.items = dataset.items(),
                     .width = learnt.width,
                     .max_length = options.max_length,
-                    .language_model = options.language_model,
+                    .language_model = lasting_name(options.language_model),
                     .vectors = std::move(learnt.vectors),
                     .inputs = std::move(tuned.inputs),
                     .output = std::move(tuned.output),

@@ -149,6 +149,11 @@ Result<std::unique_ptr<Retriever>> load_retriever(const std::filesystem::path& d
                             directory.string(), kind_name));
   TRY(const base::Safetensors weights, open_model_weights(directory, description, dataset));
   auto model = (*kind)->load(description["options"], weights);
+  // What it needs beside itself is no fault of the model's.
+  if (!model &&
+      (model.error().code == ErrorCode::kNotFound || model.error().code == ErrorCode::kConflict))
+    return fail(model.error().code,
+                fmt::format("{}: {}", directory.string(), model.error().message));
   if (!model) return corrupt(directory, model.error().message);
   if ((*model)->items() != dataset.items())
     return corrupt(directory, fmt::format("it scores {} items of a catalogue of {}",

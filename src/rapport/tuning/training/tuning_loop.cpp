@@ -249,6 +249,10 @@ Result<void> TuningLoop::restore() {
   loss_ = about.value("loss", 0.0);
   tokens_ = about.value("tokens", std::int64_t{0});
   answers_ = about.value("answer_tokens", std::int64_t{0});
+  if (step_ < 0 || step_ > static_cast<std::int64_t>(batches_.size()))
+    return fail(ErrorCode::kCorrupt,
+                fmt::format("{}: it is at step {} of {}: delete it and begin anew", path.string(),
+                            step_, batches_.size()));
   return {};
 }
 
