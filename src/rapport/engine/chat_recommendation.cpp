@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "rapport/base/text.h"
-#include "rapport/engine/wishes.h"
+#include "rapport/engine/conversation_wishes.h"
 
 namespace rapport::engine {
 namespace {

@@ -17,7 +17,7 @@
 namespace rapport::engine {
 
 /// The recommendation that the last message asks for, by itself or following up a list of ours
-/// ("something lighter"). nullopt in doubt (wishes.h), at degree 0,
+/// ("something lighter"). nullopt in doubt (conversation_wishes.h), at degree 0,
 /// without a catalogue, when switched off (recommend.chat), for a user who wants another language
 /// than English, and where the request wants what only a model can give: tools, JSON,
 /// log-probabilities, several choices, stop words, a very short answer.

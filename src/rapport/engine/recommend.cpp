@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "rapport/engine/recommend_steps.h"
+#include "rapport/engine/wish_text.h"
 
 namespace rapport::engine {
 

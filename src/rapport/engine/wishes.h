@@ -14,7 +14,6 @@
 
 #include "rapport/engine/moods.h"
 #include "rapport/engine/served_catalogue.h"
-#include "rapport/language/language_model.h"
 
 namespace rapport::engine {
 
@@ -44,26 +43,5 @@ Wishes read_wishes(std::string_view text, std::string_view domain, const ServedC
 /// anything else, and where in doubt. English.
 std::optional<Wishes> read_recommendation_request(std::string_view message, std::string_view domain,
                                                   const ServedCatalogue& served);
-
-/// What a user and we have come to in a conversation.
-struct ConversationWishes {
-  Wishes wishes;
-  std::vector<data::ItemIndex> offered;  // in it so far
-};
-
-/// The same of a conversation: the last message is such a request, or follows up a list that we
-/// offered and answers nothing else ("something lighter", "no horror please", "older ones",
-/// "anything else?"). What is said later replaces what contradicts it; the rest holds on. English.
-std::optional<ConversationWishes> read_conversation(
-    const std::vector<language::ChatMessage>& messages, std::string_view domain,
-    const ServedCatalogue& served);
-
-/// What our lists in a conversation begin with; the second where nothing fits. By these a follow-up
-/// knows them again.
-inline constexpr std::string_view kListOpening = "Here is what I would pick for you:";
-inline constexpr std::string_view kNothingFits = "Nothing in the catalogue ";
-
-/// The domains that `read_recommendation_request` knows.
-std::vector<std::string> recommendation_domains();
 
 }  // namespace rapport::engine
