@@ -253,5 +253,32 @@ TEST(FusionOptions, NameTwoModelsAtLeastAndNoneTwice) {
       << "a model says nothing of the machine it was made on";
 }
 
+/// As one whose language model is gone.
+class Failing final : public Retriever {
+ public:
+  Failing() : Retriever(kItems) {}
+  std::string_view kind() const override { return "failing"; }
+
+ private:
+  Result<void> do_score(std::span<const Query>, std::span<float>) const override {
+    return fail(ErrorCode::kInternal, "nothing is computed");
+  }
+  Json do_options() const override { return Json::object(); }
+  void do_save(base::SafetensorsWriter&) const override {}
+};
+
+TEST(Fusion, OfAMemberThatCannotScoreGivesNoScores) {
+  std::vector<FusionMember> members;
+  members.push_back({small_ease(), 0.5f});
+  members.push_back({std::make_unique<Failing>(), 0.5f});
+  const Fusion fusion(std::move(members));
+  const std::vector<data::ItemIndex> history = {1};
+  const Query query{.history = history};
+  std::vector<float> scores(kItems);
+  const auto scored = fusion.score({&query, 1}, scores);
+  ASSERT_FALSE(scored);
+  EXPECT_EQ(scored.error().message, "nothing is computed");
+}
+
 }  // namespace
 }  // namespace rapport::retrieval

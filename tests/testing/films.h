@@ -82,7 +82,8 @@ class Companions final : public retrieval::Retriever {
   std::string_view kind() const override { return "companions"; }
 
  private:
-  void do_score(std::span<const retrieval::Query> queries, std::span<float> scores) const override {
+  Result<void> do_score(std::span<const retrieval::Query> queries,
+                        std::span<float> scores) const override {
     std::fill(scores.begin(), scores.end(), 0.0F);
     const auto n = static_cast<std::size_t>(items());
     for (std::size_t q = 0; q < queries.size(); ++q) {
@@ -94,6 +95,7 @@ class Companions final : public retrieval::Retriever {
         }
       }
     }
+    return {};
   }
   Json do_options() const override { return Json::object(); }
   void do_save(base::SafetensorsWriter&) const override {}

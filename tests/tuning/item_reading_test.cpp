@@ -139,6 +139,12 @@ TEST_F(ItemReading, GoesOnFromACheckpointToTheSameBits) {
   const auto other = tune_item_reader(model_, circle(19), options(), context);
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, ErrorCode::kConflict);
+  const auto quantised = folder_.path() / "other.gguf";
+  write_tiny_llama(quantised, kTinyShape,
+                   [](language::GgufWriter& gguf) { gguf.set_string("general.version", "2"); });
+  EXPECT_EQ(tune_item_reader(quantised, learnt, options(), context).error().code,
+            ErrorCode::kConflict)
+      << "of the same name and sizes, but another file";
   const auto resumed = tune_item_reader(model_, learnt, options(), context);
   ASSERT_TRUE(resumed) << resumed.error().message;
   EXPECT_EQ(resumed->inputs, whole.inputs);

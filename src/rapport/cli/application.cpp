@@ -9,7 +9,6 @@
 #include "rapport/base/files.h"
 #include "rapport/base/log.h"
 #include "rapport/engine/wish_text.h"
-#include "rapport/engine/wishes.h"
 #include "rapport/language/model_files.h"
 #include "rapport/retrieval/registry.h"
 

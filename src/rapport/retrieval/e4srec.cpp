@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "rapport/base/files.h"
-#include "rapport/base/log.h"
 #include "rapport/data/groups.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/data/sample.h"
@@ -252,20 +251,14 @@ Result<void> E4srec::states(std::span<const Query> queries, std::span<float> sta
   return reader_->read(vectors, offsets, states);
 }
 
-void E4srec::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> E4srec::do_score(std::span<const Query> queries, std::span<float> scores) const {
   const auto d = static_cast<std::size_t>(reader_->dimension());
   const auto width = static_cast<std::size_t>(parts_.width);
   const auto items = static_cast<std::size_t>(parts_.items);
   for (std::size_t begin = 0; begin < queries.size(); begin += kQueriesAtOnce) {
     const auto asked = queries.subspan(begin, std::min(kQueriesAtOnce, queries.size() - begin));
     std::vector<float> read(asked.size() * d);
-    if (const auto done = states(asked, read); !done) {
-      // Equal scores: whoever orders by them has no say from this model.
-      base::log_error("the language model did not read the items",
-                      {{"reason", done.error().message}});
-      std::ranges::fill(scores.subspan(begin * items, asked.size() * items), 0.0f);
-      continue;
-    }
+    TRY_VOID(states(asked, read));
     std::vector<float> mapped(asked.size() * width);
     for (std::size_t i = 0; i < asked.size(); ++i)
       for (std::size_t j = 0; j < width; ++j)
@@ -279,6 +272,7 @@ void E4srec::do_score(std::span<const Query> queries, std::span<float> scores) c
     panels_.score(mapped.data(), static_cast<std::int64_t>(asked.size()),
                   scores.data() + begin * items);
   }
+  return {};
 }
 
 Result<Fit> fit_e4srec(std::string_view kind, const data::Dataset& dataset,

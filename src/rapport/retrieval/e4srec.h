@@ -59,7 +59,7 @@ class E4srec final : public Retriever {
 
  private:
   E4srec(E4srecParts parts, std::unique_ptr<language::VectorReader> reader);
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const override;
   Result<void> states(std::span<const Query> queries, std::span<float> states) const;
   Json do_options() const override;
   void do_save(base::SafetensorsWriter& writer) const override;

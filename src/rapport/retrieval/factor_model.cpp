@@ -71,7 +71,7 @@ void FactorModel::do_save(base::SafetensorsWriter& writer) const {
     writer.add(place.name, place.shape, {at(place.offset), static_cast<std::size_t>(place.size)});
 }
 
-void FactorModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> FactorModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
   const std::int64_t d = shape_.dimension, width = shape_.width();
   std::vector<float> rows(queries.size() * static_cast<std::size_t>(width));
   float* row = rows.data();
@@ -83,6 +83,7 @@ void FactorModel::do_score(std::span<const Query> queries, std::span<float> scor
     row += width;
   }
   panels_.score(rows.data(), static_cast<std::int64_t>(queries.size()), scores.data());
+  return {};
 }
 
 }  // namespace rapport::retrieval

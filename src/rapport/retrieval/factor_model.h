@@ -47,7 +47,7 @@ class FactorModel final : public Retriever {
   std::string_view kind() const override { return kind_; }
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const override;
   Json do_options() const override;
   void do_save(base::SafetensorsWriter& writer) const override;
 

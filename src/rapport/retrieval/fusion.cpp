@@ -88,7 +88,7 @@ Result<std::unique_ptr<Retriever>> Fusion::load(const Json& options,
   return std::make_unique<Fusion>(std::move(members));
 }
 
-void Fusion::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> Fusion::do_score(std::span<const Query> queries, std::span<float> scores) const {
   const auto items = static_cast<std::size_t>(this->items());
   const std::size_t block =
       std::clamp<std::size_t>(kScratchBytes / (items * sizeof(float)), 1, queries.size() + 1);
@@ -101,8 +101,7 @@ void Fusion::do_score(std::span<const Query> queries, std::span<float> scores) c
     for (const Query& query : asked) seen.push_back(distinct_items(query.history));
     scratch.resize(asked.size() * items);
     for (const FusionMember& member : members_) {
-      [[maybe_unused]] const auto scored = member.model->score(asked, scratch);
-      assert(scored);  // the queries were checked against the same catalogue
+      TRY_VOID(member.model->score(asked, scratch));
       for (std::size_t i = 0; i < asked.size(); ++i) {
         const auto row = std::span(scratch).subspan(i * items, items);
         if (const auto scale = standard_scale(row, seen[i]))
@@ -110,6 +109,7 @@ void Fusion::do_score(std::span<const Query> queries, std::span<float> scores) c
       }
     }
   }
+  return {};
 }
 
 Json Fusion::do_options() const {

@@ -32,7 +32,7 @@ Result<LinearModel::Parts> LinearModel::read(const Json& options, const base::Sa
   return Parts{std::move(weights), reading};
 }
 
-void LinearModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> LinearModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
   const auto items = static_cast<std::size_t>(this->items());
   std::ranges::fill(scores, 0.0f);
   for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -49,6 +49,7 @@ void LinearModel::do_score(std::span<const Query> queries, std::span<float> scor
       weight *= reading_.decay;
     }
   }
+  return {};
 }
 
 }  // namespace rapport::retrieval

@@ -36,7 +36,7 @@ class LinearModel : public Retriever {
   static Result<Parts> read(const Json& options, const base::Safetensors& file);
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const final;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const final;
   Json do_options() const final { return reading_.to_json(items()); }
   void do_save(base::SafetensorsWriter& writer) const final { weights_.save(writer, "weights"); }
 

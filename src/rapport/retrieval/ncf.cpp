@@ -136,7 +136,7 @@ void Ncf::add_tower(const float* user, float* scores, std::vector<float>& layers
   }
 }
 
-void Ncf::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> Ncf::do_score(std::span<const Query> queries, std::span<float> scores) const {
   const std::int64_t d = shape_.dimension, width = shape_.width();
   std::vector<float> factors(queries.size() * static_cast<std::size_t>(d));
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(shape_.hidden));
@@ -152,6 +152,7 @@ void Ncf::do_score(std::span<const Query> queries, std::span<float> scores) cons
   for (std::size_t i = 0; i < queries.size(); ++i)
     add_tower(hidden.data() + i * static_cast<std::size_t>(shape_.hidden),
               scores.data() + i * static_cast<std::size_t>(shape_.items), layers);
+  return {};
 }
 
 }  // namespace rapport::retrieval

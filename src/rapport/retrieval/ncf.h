@@ -63,7 +63,7 @@ class Ncf final : public Retriever {
   std::string_view kind() const override { return "ncf"; }
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const override;
   Json do_options() const override;
   void do_save(base::SafetensorsWriter& writer) const override;
 

@@ -24,9 +24,10 @@ Result<std::unique_ptr<Retriever>> Popularity::load(const Json& options,
   return std::make_unique<Popularity>(std::move(counts));
 }
 
-void Popularity::do_score(std::span<const Query> queries, std::span<float> scores) const {
+Result<void> Popularity::do_score(std::span<const Query> queries, std::span<float> scores) const {
   for (std::size_t i = 0; i < queries.size(); ++i)
     std::ranges::copy(counts_, scores.begin() + static_cast<std::ptrdiff_t>(i * counts_.size()));
+  return {};
 }
 
 void Popularity::do_save(base::SafetensorsWriter& writer) const {

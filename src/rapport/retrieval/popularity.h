@@ -23,7 +23,7 @@ class Popularity final : public Retriever {
   std::string_view kind() const override { return "popularity"; }
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const override;
   Json do_options() const override { return {{"items", items()}}; }
   void do_save(base::SafetensorsWriter& writer) const override;
 

@@ -35,8 +35,7 @@ Result<void> Retriever::score(std::span<const Query> queries, std::span<float> s
                             queries.size(), items_),
                 "scores");
   for (const Query& query : queries) TRY_VOID(check_history(query, items_));
-  do_score(queries, scores);
-  return {};
+  return do_score(queries, scores);
 }
 
 Result<std::vector<float>> read_weights(const base::Safetensors& file, const std::string& name,

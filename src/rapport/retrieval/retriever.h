@@ -39,7 +39,8 @@ class Retriever {
   std::int64_t items() const { return items_; }
 
   /// As `evaluation::Scorer`. Errors: kInvalidArgument for an item beyond the catalogue or `scores`
-  /// of another size than queries × items.
+  /// of another size than queries × items;
+  /// those of what the model computes with.
   Result<void> score(std::span<const Query> queries, std::span<float> scores) const;
 
   /// On a catalogue of `from` items and more, makes top_items look one query's best up in an
@@ -66,7 +67,7 @@ class Retriever {
   explicit Retriever(std::int64_t items) : items_(items) {}
 
  private:
-  virtual void do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
+  virtual Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const = 0;
   virtual Result<void> do_index_items(std::int64_t /*threads*/) { return {}; }
   virtual bool do_is_indexed() const { return false; }
   /// Of an indexed model: up to `k` items, best first.

@@ -48,12 +48,14 @@ Json SequenceModel::do_options() const {
   return options;
 }
 
-void SequenceModel::do_score(std::span<const Query> queries, std::span<float> scores) const {
-  if (queries.empty()) return;
+Result<void> SequenceModel::do_score(std::span<const Query> queries,
+                                     std::span<float> scores) const {
+  if (queries.empty()) return {};
   std::vector<float> hidden(queries.size() * static_cast<std::size_t>(dimension()));
   encode(queries, hidden);
   panels_.score(hidden.data(), static_cast<std::int64_t>(queries.size()), scores.data());
   if (text_) text_->add(queries, hidden.data(), scores);
+  return {};
 }
 
 Result<void> SequenceModel::do_index_items(std::int64_t threads) {

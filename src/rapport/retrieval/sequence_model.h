@@ -54,7 +54,7 @@ class SequenceModel : public Retriever {
   /// Rows that do_encode makes of a sequence of `length` items: its own, padding and masks.
   virtual std::int64_t do_rows(std::int64_t length) const { return length; }
   virtual Json do_shape() const = 0;
-  void do_score(std::span<const Query> queries, std::span<float> scores) const final;
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const final;
   Result<void> do_index_items(std::int64_t threads) final;
   bool do_is_indexed() const final { return index_ != nullptr; }
   std::span<const float> do_item_vectors() const final {

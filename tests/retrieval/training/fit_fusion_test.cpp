@@ -128,7 +128,7 @@ TEST_F(FitFusion, RefusesMembersThatDoNotGoTogetherAndSaysWhy) {
            Case{a + "," + trained("popularity", other, "other"), ErrorCode::kConflict,
                 "another catalogue"},
            Case{a + "," + trained("popularity", same_items, "same_items"), ErrorCode::kConflict,
-                "other data"},
+                "other interactions"},
            Case{a + "," + folder_.file("fusion"), ErrorCode::kInvalidArgument,
                 "name its members instead"},
        }) {

@@ -35,7 +35,7 @@ class Oracle final : public Retriever {
   std::string_view kind() const override { return "oracle"; }
 
  private:
-  void do_score(std::span<const Query> queries, std::span<float> scores) const override {
+  Result<void> do_score(std::span<const Query> queries, std::span<float> scores) const override {
     for (std::size_t i = 0; i < queries.size(); ++i) {
       const data::UserIndex user = queries[i].user;
       const auto row =
@@ -47,6 +47,7 @@ class Oracle final : public Retriever {
             data::held_out(dataset_, user, data::Split::kValidation)->target)] +=
             static_cast<float>(skill_ * uniform(random));
     }
+    return {};
   }
   Json do_options() const override { return {}; }
   void do_save(base::SafetensorsWriter&) const override {}

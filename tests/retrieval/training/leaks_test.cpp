@@ -51,11 +51,11 @@ std::vector<float> scores_of(const Retriever& model, std::span<const data::ItemI
   return scores;
 }
 
-/// Every kind that is fitted to data; a fusion is made of others.
+/// Every kind that is fitted to data alone; the rest is made of trained ones.
 std::vector<const RetrieverKind*> fitted_kinds() {
   std::vector<const RetrieverKind*> kinds;
   for (const RetrieverKind& kind : retriever_kinds()) {
-    if (kind.name != "fusion") kinds.push_back(&kind);
+    if (!kind.needs_options) kinds.push_back(&kind);
   }
   return kinds;
 }

@@ -91,10 +91,7 @@ Json ItemObjective::fingerprint() const {
   return {{"options", options_.to_json()},
           {"vectors", digest(learnt_.vectors)},
           {"items", digest(learnt_.items)},
-          {"offsets", digest(learnt_.offsets)},
-          {"model", network_.name()},
-          {"layers", network_.shape().layers},
-          {"dimension", network_.shape().dimension}};
+          {"offsets", digest(learnt_.offsets)}};
 }
 
 }  // namespace rapport::tuning

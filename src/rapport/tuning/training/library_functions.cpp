@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "rapport/base/digest.h"
 #include "rapport/tuning/training/item_objective.h"
 #include "rapport/tuning/training/lora_weights.h"
 #include "rapport/tuning/training/text_objective.h"
@@ -74,8 +75,9 @@ Result<TunedAdapter> train_lora_with_libtorch(const std::filesystem::path& model
     TRY(const LlamaNetwork network, LlamaNetwork::load(model));
     for (std::size_t i = 0; i < texts.size(); ++i)
       TRY_VOID(check(texts[i], i + 1, network.shape()));
+    TRY(const std::string checksum, base::sha256_file(model.string()));
     TextObjective objective(network, texts, options, context.seed);
-    TRY(Json report, TuningLoop(objective, options, context).run());
+    TRY(Json report, TuningLoop(objective, options, context, checksum).run());
     return TunedAdapter{.adapter = adapter_of(objective.lora(), network, options, context.seed),
                         .report = std::move(report)};
   });
@@ -108,8 +110,9 @@ Result<TunedItemReader> tune_item_reader_with_libtorch(const std::filesystem::pa
     const OneThreadEach one_thread_each;
     TRY(const LlamaNetwork network, LlamaNetwork::load(model));
     TRY_VOID(check(learnt, network.shape()));
+    TRY(const std::string checksum, base::sha256_file(model.string()));
     ItemObjective objective(network, learnt, options, context.seed);
-    TRY(Json report, TuningLoop(objective, options.lora, context).run());
+    TRY(Json report, TuningLoop(objective, options.lora, context, checksum).run());
     return TunedItemReader{
         .adapter = adapter_of(objective.lora(), network, options.lora, context.seed),
         .inputs = floats(objective.inputs()),

@@ -64,11 +64,7 @@ Json TextObjective::fingerprint() const {
     bytes.append(reinterpret_cast<const char*>(text.tokens.data()),
                  text.tokens.size() * sizeof(std::int32_t));
   }
-  return {{"options", options_.to_json()},
-          {"texts", base::digest(bytes)},
-          {"model", network_.name()},
-          {"layers", network_.shape().layers},
-          {"dimension", network_.shape().dimension}};
+  return {{"options", options_.to_json()}, {"texts", base::digest(bytes)}};
 }
 
 }  // namespace rapport::tuning

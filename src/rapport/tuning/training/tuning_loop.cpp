@@ -33,10 +33,12 @@ constexpr std::size_t kShards = 4;
 
 }  // namespace
 
-TuningLoop::TuningLoop(Objective& objective, const LoraOptions& options, const TuneContext& context)
+TuningLoop::TuningLoop(Objective& objective, const LoraOptions& options, const TuneContext& context,
+                       std::string model)
     : objective_(objective),
       options_(options),
       context_(context),
+      model_(std::move(model)),
       pool_("tune", base::thread_count(context.threads), kShards) {
   for (const Parameter& parameter : objective.parameters()) {
     first_moments_.push_back(torch::zeros_like(parameter.value));
@@ -185,7 +187,7 @@ Json TuningLoop::report() const {
 }
 
 Json TuningLoop::fingerprint() const {
-  return {{"objective", objective_.fingerprint()}, {"seed", context_.seed}};
+  return {{"objective", objective_.fingerprint()}, {"seed", context_.seed}, {"model", model_}};
 }
 
 Result<void> TuningLoop::save() const {

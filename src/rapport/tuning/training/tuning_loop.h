@@ -1,7 +1,7 @@
 // The course of every tuning: batches of whole examples, Adam, progress, checkpoints.
 //
 //   TextObjective objective(network, texts, options, seed);
-//   TRY(const Json report, TuningLoop(objective, options, context).run());
+//   TRY(const Json report, TuningLoop(objective, options, context, checksum).run());
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,10 @@ namespace rapport::tuning {
 
 class TuningLoop {
  public:
-  /// Of `options` the rate, its warmup, the passes and the size of a batch. All three outlive it.
-  TuningLoop(Objective& objective, const LoraOptions& options, const TuneContext& context);
+  /// Of `options` the rate, its warmup, the passes and the size of a batch. These three outlive it.
+  /// `model` tells the language model's file from others.
+  TuningLoop(Objective& objective, const LoraOptions& options, const TuneContext& context,
+             std::string model);
 
   /// To the end, or until it is stopped. Returns TunedAdapter::report. Errors: those of train_lora
   /// that are not of its texts.
@@ -44,6 +46,7 @@ class TuningLoop {
   Objective& objective_;
   const LoraOptions& options_;
   const TuneContext& context_;
+  const std::string model_;
   std::vector<Batch> batches_;
   std::vector<torch::Tensor> first_moments_, second_moments_;  // by parameter
   std::int64_t step_ = 0;                                      // done
