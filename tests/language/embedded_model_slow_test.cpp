@@ -111,7 +111,7 @@ TEST(EmbeddedModelSlow, ChoicesTogetherAreScoredAsAlone) {
   options.path = folder.file("f32.gguf");
   options.flash_attention = false;
   options.parallel = 1;
-  ASSERT_TRUE(quantize(testing::smollm2_path(), options.path, "f32"));
+  ASSERT_TRUE(quantize(testing::smollm2_path(), options.path, {.type = "f32"}));
   const auto model = EmbeddedModel::load(options);
   ASSERT_TRUE(model) << model.error().message;
   expect_scored_as_alone(**model, 1e-3);
@@ -121,7 +121,7 @@ TEST(EmbeddedModelSlow, AModelQuantisedAgainStillSpeaks) {
   rapport::testing::TemporaryDirectory folder;
   for (const char* type : {"q4_0", "q4_k_m", "bf16"}) {
     const std::string path = folder.file(std::string("smollm2-") + type + ".gguf");
-    ASSERT_TRUE(quantize(testing::smollm2_path(), path, type));
+    ASSERT_TRUE(quantize(testing::smollm2_path(), path, {.type = type}));
     EXPECT_EQ(read_model_file(path)->parameters,
               read_model_file(testing::smollm2_path())->parameters);
     EmbeddedOptions options = small_options();

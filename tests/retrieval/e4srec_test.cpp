@@ -123,6 +123,19 @@ TEST_F(E4srecTest, ReadsTheVectorsOfSeveralModels) {
   EXPECT_EQ(fitted->options["items"], Json({"items", "more"}));
 }
 
+TEST_F(E4srecTest, ReadsThroughTheFirstLayersOfTheLanguageModelAlone) {
+  const auto fitted = fit(options({{"first_layers", "1"}}));
+  ASSERT_TRUE(fitted) << fitted.error().message;
+  const std::vector<std::vector<data::ItemIndex>> histories = {{1, 2, 3}, {7}};
+  const auto found = scores(*fitted->model, histories);
+  EXPECT_EQ(std::ranges::max_element(found.begin(), found.begin() + kItems) - found.begin(), 4);
+  EXPECT_EQ(fitted->model->options()["first_layers"], 1);
+  ASSERT_TRUE(retrieval::save_model(*fitted, dataset_, path("model")));
+  const auto loaded = load_retriever(path("model"), dataset_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(scores(**loaded, histories), found);
+}
+
 TEST_F(E4srecTest, LearnsFromAsMuchOfTheUsersAsItIsTold) {
   const auto many = in_order(400);
   ASSERT_TRUE(retrieval::save_model(items(many), many, path("of many")));
@@ -151,6 +164,7 @@ TEST_F(E4srecTest, SaysWhatItCannotWorkWith) {
         Case{options({{"items", path("popular")}}), "no vectors"},
         Case{options({{"language_model", "no-such"}}), "no-such"},
         Case{options({{"layers", "3"}}), "layers"},
+        Case{options({{"first_layers", "4"}}), "has 3 layers"},
         Case{options({{"max_length", "128"}}), "reads 128 positions"},
         Case{options({{"targets", "attn_x"}}), "attn_x"}}) {
     const auto fitted = fit(c.options);

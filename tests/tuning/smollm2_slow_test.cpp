@@ -18,7 +18,7 @@ using rapport::testing::relative_difference;
 TEST(SmolLm2, HasLlamaCppsLogitsWithAndWithoutAnAdapter) {
   const testing::TemporaryDirectory folder;
   const auto model = folder.path() / "f32.gguf";
-  ASSERT_TRUE(language::quantize(testing::smollm2_path(), model.string(), "f32"));
+  ASSERT_TRUE(language::quantize(testing::smollm2_path(), model.string(), {.type = "f32"}));
   TrainingText text{.tokens = {}, .answer = 1};
   for (std::int32_t i = 0; i < 60; ++i) text.tokens.push_back((i * 7919 + 17) % 40'000);
   const auto compared = [&](const LoraAdapter* adapter, const std::filesystem::path& path) {

@@ -59,11 +59,11 @@ base::ProgressStyle progress_style(const Context& context) {
 }
 
 Result<void> quantize(Context& context, const std::string& input, const std::string& output,
-                      const std::string& type) {
+                      const language::QuantizeOptions& options) {
   const base::SystemClock clock;
   std::unique_ptr<base::Progress> progress;
   std::int64_t shown = 0;
-  TRY_VOID(language::quantize(input, output, type, [&](std::int64_t done, std::int64_t total) {
+  TRY_VOID(language::quantize(input, output, options, [&](std::int64_t done, std::int64_t total) {
     if (!progress) {
       progress = std::make_unique<base::Progress>("quantising", total, "tensors", clock,
                                                   progress_style(context));
@@ -155,7 +155,8 @@ void add_models(CommandLine& line) {
   line.run(pulled, [name](Context& context) { return pull(context, *name); });
 
   struct Paths {
-    std::string input, output, type = "q8_0";
+    std::string input, output;
+    language::QuantizeOptions options = {.type = "q8_0"};
   };
   auto import = std::make_shared<Paths>();
   CLI::App* command = line.add(
@@ -173,10 +174,14 @@ void add_models(CommandLine& line) {
                      "rapport models quantize in.gguf out-q8_0.gguf --type q8_0", group);
   command->add_option("IN", paths->input, "GGUF file to read")->required();
   command->add_option("OUT", paths->output, "GGUF file to write")->required();
-  command->add_option("--type", paths->type, "f32, bf16, f16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, …")
+  command
+      ->add_option("--type", paths->options.type,
+                   "f32, bf16, f16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, …; copy: as they are")
       ->capture_default_str();
+  command->add_option("--layers", paths->options.layers,
+                      "keep only the first ones: for --model e4srec, not for text (default: all)");
   line.run(command, [paths](Context& context) {
-    return quantize(context, paths->input, paths->output, paths->type);
+    return quantize(context, paths->input, paths->output, paths->options);
   });
 }
 

@@ -13,6 +13,7 @@
 #include "rapport/data/leave_one_out.h"
 #include "rapport/data/sample.h"
 #include "rapport/language/model_files.h"
+#include "rapport/language/quantize.h"
 #include "rapport/retrieval/model_directory.h"
 #include "rapport/retrieval/sizes.h"
 #include "rapport/retrieval/training_loop.h"
@@ -28,8 +29,16 @@ constexpr std::int64_t kMostReports = 200;
 /// Queries whose vectors are in memory at a time.
 constexpr std::size_t kQueriesAtOnce = 64;
 
-Result<language::ModelFile> find_language_model(const std::string& name) {
-  return language::find_model(name, language::model_folders(base::default_home()));
+/// The file that is computed with: the model's own, or its first `layers` in `scratch`.
+Result<std::filesystem::path> find_language_model(const std::string& name, std::int64_t layers,
+                                                  const base::ScratchDirectory& scratch) {
+  TRY(const language::ModelFile whole,
+      language::find_model(name, language::model_folders(base::default_home())));
+  if (layers == 0) return whole.path;
+  const std::filesystem::path first = scratch.path() / "layers.gguf";
+  TRY_VOID(
+      language::quantize(whole.path.string(), first.string(), {.type = "copy", .layers = layers}));
+  return first;
 }
 
 /// A path as one that is the same from any folder.
@@ -40,18 +49,20 @@ std::string lasting_name(const std::string& name_or_path) {
              : name_or_path;
 }
 
-/// A language model with an adapter that is in memory: llama.cpp reads files alone.
+/// A language model with an adapter that is in memory: llama.cpp reads files alone, and has read
+/// them, or mapped them, when it is loaded.
 Result<std::unique_ptr<language::VectorReader>> open_reader(const E4srecParts& parts) {
-  TRY(const language::ModelFile file, find_language_model(parts.language_model));
   TRY(const base::ScratchDirectory scratch, base::ScratchDirectory::create());
+  TRY(const std::filesystem::path file,
+      find_language_model(parts.language_model, parts.first_layers, scratch));
   const std::filesystem::path adapter = scratch.path() / "adapter.gguf";
   TRY_VOID(base::write_file_atomically(adapter, parts.adapter));
   auto reader = language::VectorReader::load(
-      {.path = file.path.string(), .adapter = adapter.string(), .longest = parts.max_length + 1});
+      {.path = file.string(), .adapter = adapter.string(), .longest = parts.max_length + 1});
   if (!reader && reader.error().code == ErrorCode::kConflict)
     return fail(ErrorCode::kConflict,
                 fmt::format("the language model {} is not the one that it was trained with",
-                            file.path.string()));
+                            parts.language_model));
   return reader;
 }
 
@@ -146,6 +157,8 @@ void E4srecOptions::describe(base::OptionSet& set) {
   set.add("items", items,
           "directories of trained models whose vectors of items are read, separated by commas");
   set.add("language_model", language_model, "GGUF file, or the name of one (rapport models list)");
+  set.add("first_layers", first_layers, "of the language model; the others are left out; 0: all", 0,
+          1'000);
   set.add("max_length", max_length, "newest items that are read", 1, kLongest);
   set.add("windows", windows, "of a sequence, each of max_length, newest first; 0: all of it", 0,
           100'000);
@@ -169,6 +182,7 @@ Json E4srecOptions::to_json() const {
   Json json = reading.to_json();
   json["items"] = std::move(names);
   json["language_model"] = language_model;
+  json["first_layers"] = first_layers;
   json["max_length"] = max_length;
   json["windows"] = windows;
   json["fraction"] = fraction;
@@ -201,6 +215,7 @@ Result<std::unique_ptr<Retriever>> E4srec::load(const Json& options,
   const Size sizes[] = {{"items", &parts.items, 1, kMostItems},
                         {"width", &parts.width, 1, 1 << 16},
                         {"max_length", &parts.max_length, 1, kLongest},
+                        {"first_layers", &parts.first_layers, 0, 1'000},
                         {"dimension", &d, 1, 1 << 16}};
   TRY_VOID(read_sizes("e4srec", options, sizes));
   if (const auto fits = check_sizes(sizes); !fits)
@@ -219,6 +234,7 @@ Json E4srec::do_options() const {
   return {{"items", parts_.items},
           {"width", parts_.width},
           {"max_length", parts_.max_length},
+          {"first_layers", parts_.first_layers},
           {"dimension", reader_->dimension()},
           {"language_model", parts_.language_model}};
 }
@@ -278,10 +294,12 @@ Result<void> E4srec::do_score(std::span<const Query> queries, std::span<float> s
 Result<Fit> fit_e4srec(std::string_view kind, const data::Dataset& dataset,
                        const Assignments& assignments, const FitContext& context) {
   TRY(const E4srecOptions options, read_options<E4srecOptions>(dataset, assignments));
-  TRY(const language::ModelFile language_model, find_language_model(options.language_model));
+  TRY(const base::ScratchDirectory scratch, base::ScratchDirectory::create());
+  TRY(const std::filesystem::path language_model,
+      find_language_model(options.language_model, options.first_layers, scratch));
   // What it cannot do is told before hours of training.
   TRY_VOID(language::VectorReader::load(
-               {.path = language_model.path.string(), .longest = options.max_length + 1})
+               {.path = language_model.string(), .longest = options.max_length + 1})
                .map([](const auto&) {}));
   tuning::ItemSequences learnt;
   TRY_VOID(read_vectors(options.items, dataset, learnt));
@@ -310,12 +328,13 @@ Result<Fit> fit_e4srec(std::string_view kind, const data::Dataset& dataset,
           },
       .stop_token = context.stop_token};
   TRY(tuning::TunedItemReader tuned,
-      tuning::tune_item_reader(language_model.path, learnt, options.reading, tune));
+      tuning::tune_item_reader(language_model, learnt, options.reading, tune));
   tuned.adapter.about = {{"made_by", fmt::format("rapport train --model {}", kind)}};
   E4srecParts parts{.items = dataset.items(),
                     .width = learnt.width,
                     .max_length = options.max_length,
                     .language_model = lasting_name(options.language_model),
+                    .first_layers = options.first_layers,
                     .vectors = std::move(learnt.vectors),
                     .inputs = std::move(tuned.inputs),
                     .output = std::move(tuned.output),

@@ -8,7 +8,8 @@
 // Language Models for Sequential Recommendation". As there, the language model stays as it is but
 // for a LoRA, and items enter and are scored by what another model learned. Other than there, every
 // position of a sequence is learnt from, no instruction is put in front, and items are scored by
-// the same vectors that are read.
+// the same vectors that are read. That the first layers may do is after Xu et al. 2024, "SLMRec:
+// Distilling Large Language Models into Small for Sequential Recommendation".
 #pragma once
 
 #include <memory>
@@ -25,7 +26,8 @@ namespace rapport::retrieval {
 struct E4srecOptions {
   std::vector<std::string> items;  // directories of trained models whose item vectors are read
   std::string language_model = "smollm2-135m-instruct-q8_0";  // a name, or a GGUF file's path
-  std::int64_t max_length = 50;                               // newest items that are read
+  std::int64_t first_layers = 0;  // of it, that are read through; 0: all
+  std::int64_t max_length = 50;   // newest items that are read
   std::int64_t windows = 1;  // of a user's sequence, the newest first, each of max_length; 0: all
   double fraction = 1;       // of the users, drawn evenly by how much they took
   tuning::ItemReadingOptions reading;
@@ -39,11 +41,12 @@ struct E4srecOptions {
 /// What a model directory keeps of it. d is the language model's dimension.
 struct E4srecParts {
   std::int64_t items = 0, width = 0, max_length = 0;
-  std::string language_model;  // as E4srecOptions has it
-  std::vector<float> vectors;  // [items × width]
-  std::vector<float> inputs;   // [(items + 1) × d]: of each item, and of the start
-  std::vector<float> output;   // [width × d]
-  std::string adapter;         // the bytes of its GGUF file
+  std::string language_model;     // as E4srecOptions has it
+  std::int64_t first_layers = 0;  // as E4srecOptions has it
+  std::vector<float> vectors;     // [items × width]
+  std::vector<float> inputs;      // [(items + 1) × d]: of each item, and of the start
+  std::vector<float> output;      // [width × d]
+  std::string adapter;            // the bytes of its GGUF file
 };
 
 class E4srec final : public Retriever {
