@@ -1,8 +1,11 @@
 // Trains for real.
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+
 #include "curator_fixture.h"
 #include "rapport/retrieval/registry.h"
+#include "testing/model_files.h"
 
 namespace rapport::engine {
 namespace {
@@ -61,6 +64,33 @@ TEST_F(CuratorTest, ATrainingIsSwappedInWhileRequestsAreServed) {
   const auto again = run(anew, kTrainRankerJob);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_NE(slot_.get()->ranking(), nullptr);
+}
+
+TEST_F(CuratorTest, ALanguageModelThatReadsItemsIsTunedBesideTheModelThatServes) {
+  if (!retrieval::training_is_built()) GTEST_SKIP() << "this build has no training";
+  std::filesystem::create_directories(home_.path() / "models");
+  std::filesystem::create_symlink(std::filesystem::absolute(testing::smollm2_path()),
+                                  home_.path() / "models" / "smollm2-135m-instruct-q8_0.gguf");
+  ::setenv("RAPPORT_HOME", home_.path().c_str(), 1);
+  write_demo();
+  const RecommendOptions options{.train_threads = 0, .beside = {"ridge", "e4srec"}};
+  Curator keeper = curator(options);
+  keeper.start();
+  ASSERT_TRUE(run(keeper, kPrepareDatasetJob));
+  ASSERT_TRUE(run(keeper, kTrainRetrieverJob));
+  const auto learned = run(keeper, kTrainRankerJob);
+  ASSERT_TRUE(learned) << learned.error().message;
+  RecommendationRequest request;
+  request.history = std::vector<std::string>{"2", "7"};
+  EXPECT_EQ(listed(request).ranker, "xgboost");
+  EXPECT_TRUE(std::filesystem::exists(home_.path() / "retrievers" / "ml-100k" / "e4srec"));
+
+  // Of a model without vectors of items nothing is queued, and the reason is told.
+  const std::size_t before = jobs().size();
+  std::filesystem::remove_all(home_.path() / "retrievers" / "ml-100k" / "e4srec");
+  curator({.model = "ridge", .beside = {"e4srec"}}).start();
+  EXPECT_TRUE(slot_.get()->has_model());
+  EXPECT_EQ(jobs().size(), before);
 }
 
 TEST_F(CuratorTest, ATrainingBeginsAnewWhereWhatIsLeftOfOneIsNoUse) {

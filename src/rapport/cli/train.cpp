@@ -111,9 +111,11 @@ Result<void> train(Context& context, const TrainOptions& options) {
   TRY_VOID(retrieval::check_output(options.output));
 
   const base::SystemClock clock;
-  const auto start = clock.steady();
   double best = 0;
-  std::int64_t epochs_seen = 0;  // a resumed training begins later than at its first
+  // What was seen first: a resumed training begins later than at its first epoch, and not each is
+  // told of many that are short.
+  std::int64_t first_epoch = 0;
+  std::chrono::steady_clock::time_point first_seen;
   retrieval::FitContext fit_context{
       .clock = clock,
       .seed = context.seed,
@@ -128,9 +130,16 @@ Result<void> train(Context& context, const TrainOptions& options) {
               if (progress.stage_done == 1) context.err << stage_line(progress);
               return;
             }
-            const std::chrono::duration<double> elapsed = clock.steady() - start;
-            context.err << epoch_line(progress, best,
-                                      elapsed.count() / static_cast<double>(++epochs_seen));
+            if (first_epoch == 0) {
+              first_epoch = progress.epoch;
+              first_seen = clock.steady();
+            }
+            const std::chrono::duration<double> since = clock.steady() - first_seen;
+            context.err << epoch_line(
+                progress, best,
+                progress.epoch > first_epoch
+                    ? since.count() / static_cast<double>(progress.epoch - first_epoch)
+                    : progress.seconds);
           },
       .stop_token = stop.get_token()};
   TRY(const retrieval::Fit fit,

@@ -38,12 +38,6 @@ std::string training_is_missing(const std::string& model) {
       model);
 }
 
-// Not one that is made of others.
-bool trains_by_itself(const std::string& model) {
-  const auto kind = retrieval::find_retriever_kind(model);
-  return !kind || !(*kind)->needs_options;  // of an unknown one the training says what is wrong
-}
-
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
@@ -104,7 +98,7 @@ void Curator::make_missing() {
   }
   if (options_.model == kPopularity || !options_.train) return;
   if (served->has_model()) return make_ranking(*served);
-  if (!trains_by_itself(options_.model)) return;
+  if (!training_options(options_.model, served->name())) return;
   // What is there and cannot be used may be somebody's: only what is missing is made.
   if (is_there(model_path(served->name(), options_.model)) || !retrieval::training_is_built())
     return;
@@ -119,9 +113,22 @@ fs::path Curator::ranking_path(const std::string& dataset) const {
   return paths_.rankers / dataset / fmt::format("{}", fmt::join(ranked_models(), "+"));
 }
 
+// What nobody has to say: one that is made of another one is made of that which serves. None where
+// it takes more.
+std::optional<retrieval::Assignments> Curator::training_options(const std::string& model,
+                                                                const std::string& dataset) const {
+  const auto kind = retrieval::find_retriever_kind(model);
+  // Of an unknown one the training says what is wrong.
+  if (!kind || (*kind)->made_of.empty()) return retrieval::Assignments{};
+  if ((*kind)->fewest_parts > 1 || model == options_.model) return std::nullopt;
+  return retrieval::Assignments{
+      {std::string((*kind)->made_of), model_path(dataset, options_.model).string()}};
+}
+
 // That the models that are there have learned from these interactions, so that a ranker can learn
 // from what they have not; told before the others are trained.
-Result<void> Curator::check_models(const data::Dataset& dataset) const {
+Result<void> Curator::check_models(const ServedCatalogue& served) const {
+  const data::Dataset& dataset = *served.dataset();
   for (const std::string& model : ranked_models()) {
     const fs::path path = model_path(dataset.name(), model);
     if (is_there(path)) {
@@ -133,9 +140,15 @@ Result<void> Curator::check_models(const data::Dataset& dataset) const {
                                 path.string(), dataset.name()));
     } else if (!retrieval::training_is_built()) {
       return fail(ErrorCode::kUnsupported, training_is_missing(model));
-    } else if (!trains_by_itself(model)) {
+    } else if (const auto options = training_options(model, dataset.name()); !options) {
       return fail(ErrorCode::kNotFound,
                   fmt::format("no {} is there: make it with rapport train", model));
+    } else if (!options->empty() && served.model().item_vectors().empty()) {
+      return fail(
+          ErrorCode::kUnsupported,
+          fmt::format("{} reads the items' vectors of the model that serves, and {} has "
+                      "none: serve a sasrec or gru4rec, or leave it out of recommend.beside",
+                      model, options_.model));
     }
   }
   return {};
@@ -149,7 +162,7 @@ void Curator::make_ranking(const ServedCatalogue& served) {
     base::log_info("no ranking is learned of so large a data set", {{"items", dataset.items()}});
     return;
   }
-  if (const auto sound = check_models(dataset); !sound) {
+  if (const auto sound = check_models(served); !sound) {
     base::log_warning("no ranking is learned", {{"why", sound.error().message}});
     return;
   }
@@ -188,7 +201,7 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   } else if (!retrieval::training_is_built()) {
     why = training_is_missing(options_.model);
     base::log_warning("popularity serves", {{"why", why}});
-  } else if (!trains_by_itself(options_.model)) {
+  } else if (!training_options(options_.model, dataset->name())) {
     why = fmt::format("no {} is there: make it with rapport train", options_.model);
     base::log_warning("popularity serves", {{"why", why}});
   } else if (!options_.train) {
@@ -314,14 +327,15 @@ Result<void> Curator::train_model(const std::string& model, const data::Dataset&
                                          {"validation_ndcg", at.validation_ndcg.value_or(0)}});
           },
       .stop_token = context.stop_token()};
-  auto fit = retrieval::fit_retriever(model, dataset, {}, fit_context);
+  const auto options = training_options(model, dataset.name()).value_or(retrieval::Assignments{});
+  auto fit = retrieval::fit_retriever(model, dataset, options, fit_context);
   if (!fit &&
       (fit.error().code == ErrorCode::kConflict || fit.error().code == ErrorCode::kCorrupt)) {
     // What is left of other options, or damaged: nobody is here to say "begin anew".
     base::log_warning("a training begins anew", {{"why", fit.error().message}});
     std::error_code ignored;
     fs::remove_all(fit_context.checkpoint, ignored);
-    fit = retrieval::fit_retriever(model, dataset, {}, fit_context);
+    fit = retrieval::fit_retriever(model, dataset, options, fit_context);
   }
   if (!fit) return fail(std::move(fit).error());
   return retrieval::save_model(*fit, dataset, directory, fit_context.checkpoint);
@@ -336,7 +350,7 @@ Result<void> Curator::train_ranker(const store::Job& job, JobContext& context) {
     return {};
   // Killed between saving the ranking and finishing the job: it is there already.
   if (served->ranking() != nullptr) return {};
-  TRY_VOID(check_models(*served->dataset()));
+  TRY_VOID(check_models(*served));
   TRY_VOID(learn_ranking(*served->dataset(), ranking_path(served->name()), context));
   add_ranking();
   if (const auto now = slot_.get(); now->ranking() == nullptr)

@@ -8,12 +8,14 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "rapport/base/clock.h"
 #include "rapport/engine/job_runner.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/served_catalogue.h"
+#include "rapport/retrieval/registry.h"
 #include "rapport/store/store.h"
 
 namespace rapport::engine {
@@ -61,7 +63,9 @@ class Curator {
   bool serve(std::shared_ptr<const data::Dataset> dataset);
   void add_ranking();
   Result<std::shared_ptr<const palr::ListRanker>> open_ranking(const ServedCatalogue& served) const;
-  Result<void> check_models(const data::Dataset& dataset) const;
+  std::optional<retrieval::Assignments> training_options(const std::string& model,
+                                                         const std::string& dataset) const;
+  Result<void> check_models(const ServedCatalogue& served) const;
   Result<void> prepare_demo();
   Result<void> train(const store::Job& job, JobContext& context);
   Result<void> train_model(const std::string& model, const data::Dataset& dataset,

@@ -65,8 +65,10 @@ struct RetrieverKind {
   std::string_view summary;  // one sentence
   std::string_view source;   // paper
   bool needs_libtorch = false;
-  /// True of one that is made of others, which must be named: no server trains it by itself.
-  bool needs_options = false;
+  /// Of one that is made of trained models: the option that names their directories, and how many
+  /// there must be.
+  std::string_view made_of = {};
+  std::int64_t fewest_parts = 0;
   /// Options with default and meaning.
   Json (*options)() = nullptr;
   Result<Fit> (*fit)(std::string_view name, const data::Dataset& dataset,

@@ -55,7 +55,7 @@ std::vector<float> scores_of(const Retriever& model, std::span<const data::ItemI
 std::vector<const RetrieverKind*> fitted_kinds() {
   std::vector<const RetrieverKind*> kinds;
   for (const RetrieverKind& kind : retriever_kinds()) {
-    if (!kind.needs_options) kinds.push_back(&kind);
+    if (kind.made_of.empty()) kinds.push_back(&kind);
   }
   return kinds;
 }
