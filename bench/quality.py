@@ -63,7 +63,7 @@ def run_name(row, data, seed):
 
 
 def settings(row, folder, data, seed):
-    """The row's options. A fusion's members are the models that the runs of other rows left."""
+    """The row's options. Models that it is made of are those that the runs of other rows left."""
     words = list(row.set)
     if row.members:
         members = {name: WORK / run_name(BY_NAME[name], data, seed) for name in row.members[data]}
@@ -71,8 +71,8 @@ def settings(row, folder, data, seed):
         if missing:
             commands = "\n".join(f"    bench/quality.py {folder} --data {data} --row {name} --seeds "
                                  f"{seed_of(BY_NAME[name], seed)} --again" for name in missing)
-            sys.exit(f"quality: {row.name} fuses models that are not there; these make them:\n{commands}")
-        words.append("models=" + ",".join(map(str, members.values())))
+            sys.exit(f"quality: {row.name} is made of models that are not there; these make them:\n{commands}")
+        words.append(f"{row.made_of}=" + ",".join(map(str, members.values())))
     return [word for setting in words for word in ("--set", setting)]
 
 

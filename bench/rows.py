@@ -20,7 +20,8 @@ class Row:
     about: str
     label: str = ""
     set: tuple = ()  # KEY=VALUE
-    members: dict = field(default_factory=dict)  # of a fusion: data set → names of other rows
+    members: dict = field(default_factory=dict)  # trained models that it is made of: data set → names of other rows
+    made_of: str = "models"  # the option that names them
     text: tuple = ()  # data sets on which it reads the items' text
     data: tuple = BOTH
     seeded: bool = True  # False: nothing is left to chance, one run is all
@@ -49,6 +50,8 @@ ROWS = [
     Row("sasrec", "SASRec, cross-entropy", paper="SASRec"),
     Row("gru4rec", "GRU4Rec with text", label="text", set=("text=true",), text=BOTH),
     Row("sasrec", "SASRec with text", label="text", set=("text=true",), text=BOTH),
+    Row("e4srec", "E4SRec: SmolLM2-135M reads items", set=("first_layers=8", "epochs=8", "batch_tokens=1024"), text=BOTH,
+        members={"ml-1m": ("gru4rec-text", "sasrec"), "beauty": ("sasrec-text", "gru4rec-text")}, made_of="items"),
     # Members are what cross-fitting on the validation items is best with.
     Row("fusion", "linear fusion without text",
         members={"ml-1m": ("sasrec", "gru4rec", "caser", "ridge", "ease"),
