@@ -55,7 +55,10 @@ def write_histories(path, items, positions):
 
 def run(command):
     """Its JSON and the peak memory of its process in MiB."""
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+    try:
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        sys.exit(f"growth: {RAPPORT.relative_to(ROOT)} is not there: make build")
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:

@@ -4,14 +4,62 @@ A row is a model with options. Its name is the model's, and what tells it apart 
 `caser-bce`. `bench/quality.py FOLDER --row NAME` redoes it, one result file a data set and seed; `make table2` reads them.
 """
 
+import hashlib
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench/results"
-DATA = {"ml-1m": "MovieLens-1M", "beauty": "Amazon Beauty"}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """As docs/data.md says how to make it."""
+    title: str
+    users: int
+    items: int
+    interactions: int
+    taken: str  # fingerprint of who took what in which order, and of the ids
+    text: str  # fingerprint of what models read of the items
+    checksums: tuple  # dataset.json's, prepared with the items' text and without: what old result files have instead
+
+
+DATA_SETS = {
+    "ml-1m": DataSet("MovieLens-1M", 6040, 3416, 999611,
+                     taken="e304b6e50c9b11d6654bbdd39932417164fe540d38a64ed813ef8d114a654fd1",
+                     text="73b7bd3be999ed1b947f537804c867519662354dd8e6a37b1b467a6720e329c1",
+                     checksums=("0a29dec4481783e1cfc7f02185c66d4a905425e33c657bcebba95d855353c27a",
+                                "7637c242567185fc3be0db8ba6478b0ec62be5d2f5f75c621d31df064e9e4d63")),
+    "beauty": DataSet("Amazon Beauty", 22363, 12101, 198502,
+                      taken="aa2c1c5803af771a3015ab4d4ba90d8d0673d2ffb18d0b687059e294723aba77",
+                      text="0057e1b3e0bc36b47a51a33f63f8fd979adb335634d092e11bbe0daba3fa5a80",
+                      checksums=("eec9745941e55d9d28cfa2b4ed70cc0d359c537b649adff33f42d6a4629c14c1",
+                                 "eb594362a2f1c5ce9771bd91ebcb4d3daf7cea71936bb946ca90d54eef7db0ec")),
+}
+DATA = {name: each.title for name, each in DATA_SETS.items()}
 BOTH = tuple(DATA)
+# Which columns of a data set are which; of its price and sales rank no row makes use.
+COLUMNS = {"taken": ("interactions.", "users.id.", "items.id."),
+           "text": ("items.title.", "items.brand.", "items.categories.", "items.year")}
+
+
+def fingerprints(dataset):
+    """Of the contents that dataset.json lists. Its own checksum is of the files too, and so of how they were packed."""
+    def of(prefixes):
+        own = sorted([column[key] for key in ("name", "type", "count", "blake2b")]
+                     for column in dataset["columns"] if column["name"].startswith(prefixes))
+        return hashlib.sha256(json.dumps(own).encode()).hexdigest()
+    return {what: of(prefixes) for what, prefixes in COLUMNS.items()}
+
+
+def unlike(data, found, text):
+    """What of a data set with these fingerprints is not what the table is about, "" for nothing; its text if it is read."""
+    known = DATA_SETS[data]
+    if found["taken"] != known.taken:
+        return "other interactions"
+    return "other titles, brands or categories, or none" if text and found["text"] != known.text else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +156,71 @@ ANCHORS = [
 ]
 
 
+NEEDED = {"model", "data", "label", "seed", "options", "best_epoch", "training_seconds", "machine", "commit", "validation",
+          "test"}
+
+
+def shown(path):
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def read_json(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        sys.exit(f"{shown(path)} is no JSON ({error}): restore it, or remove it and make it anew")
+
+
+def read_result(path):
+    """What the file says of a row's run, or None: the folder has other results too."""
+    result = read_json(path)
+    if not isinstance(result, dict) or "test" not in result:
+        return None
+    missing = NEEDED - result.keys()
+    if missing:
+        sys.exit(f"{shown(path)} lacks {', '.join(sorted(missing))}: restore it, or make it anew with --again")
+    if result["data"] not in DATA_SETS:
+        sys.exit(f"{shown(path)} is of the data set {result['data']}, which Table 2 has not: remove it")
+    return result
+
+
+def name_of(result):
+    return "-".join(filter(None, (result["model"], result["label"])))
+
+
+def reads_text(result, measured):
+    """Whether a run read the items' text: by its options, and those of the models that it is made of."""
+    options = result["options"]
+    if result["model"] == "e4srec" or options.get("text") or options.get("alpha"):
+        return True
+    members = options.get("models", ())
+    return any(f"{name}-{data}-seed{run['seed']}" in members and reads_text(run, measured)
+               for (name, data), runs in measured.items() for run in runs)
+
+
+def wrong_data(result, text):
+    """Why a run's data are not the table's; "" where they are."""
+    if "fingerprints" in result:
+        return unlike(result["data"], result["fingerprints"], text)
+    with_text, without = DATA_SETS[result["data"]].checksums
+    checksum = result["test"]["data"]["checksum"]
+    return "" if checksum == with_text or checksum == without and not text else f"the data's checksum is {checksum}"
+
+
 def results(folder=RESULTS):
     """What was measured: {(row, data set): [result, …], by seed}."""
-    found = {}
+    found, files = {}, []
     for path in sorted(folder.glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if "test" in result:
-            name = "-".join(filter(None, (result["model"], result["label"])))
-            found.setdefault((name, result["data"]), []).append(result)
+        result = read_result(path)
+        if result:
+            found.setdefault((name_of(result), result["data"]), []).append(result)
+            files.append((path, result))
+    for path, result in files:
+        row = BY_NAME.get(name_of(result))
+        wrong = wrong_data(result, result["data"] in row.text if row else reads_text(result, found))
+        if wrong:
+            sys.exit(f"{shown(path)} was not measured on Table 2's {DATA[result['data']]}: {wrong}; remove it, or make it "
+                     "anew with --again (docs/data.md says of which data)")
     for runs in found.values():
         runs.sort(key=lambda result: result["seed"])
     return found

@@ -8,7 +8,7 @@
 import statistics
 import sys
 
-from rows import ANCHORS, DATA, ELSEWHERE, PAPER, ROOT, ROWS, Row, results
+from rows import ANCHORS, DATA, ELSEWHERE, PAPER, ROOT, ROWS, Row, reads_text, results
 from table2_picture import picture
 
 PAGE = ROOT / "docs/table2.md"
@@ -54,9 +54,11 @@ def elsewhere(row, data):
 def all_rows(measured):
     """Those of the table, then what was measured under other names."""
     known = {row.name for row in ROWS}
-    return ROWS + [Row(runs[0]["model"], f"`{runs[0]['model']}` with other options", label=runs[0]["label"])
-                   for name, runs in sorted({name: runs for (name, _), runs in measured.items()}.items())
-                   if name not in known]
+    own = {name: runs[0] for (name, _), runs in measured.items() if name not in known}
+    texts = {name: tuple(data for data in DATA if any(reads_text(run, measured) for run in measured.get((name, data), ())))
+             for name in own}
+    return ROWS + [Row(run["model"], f"`{run['model']}` with other options", label=run["label"], text=texts[name])
+                   for name, run in sorted(own.items())]
 
 
 def duration(runs):

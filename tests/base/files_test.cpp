@@ -212,5 +212,20 @@ TEST(WriteDirectoryAtomically, ReplacesTheWholeFolderOrLeavesIt) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "a"), {}), 1) << "nothing is left";
 }
 
+TEST(PrepareOutput, TellsBeforeTheWorkWhatCannotBeWrittenAndLeavesNothing) {
+  const TemporaryDirectory folder;
+  ASSERT_TRUE(prepare_output(folder.path() / "new" / "model"));
+  EXPECT_TRUE(fs::is_empty(folder.path() / "new"));
+  ASSERT_TRUE(write_file_atomically(folder.path() / "file", ""));
+  const auto below = prepare_output_file(folder.path() / "file" / "adapter.gguf");
+  ASSERT_FALSE(below);
+  EXPECT_EQ(below.error().code, ErrorCode::kIo);
+  EXPECT_NE(below.error().message.find((folder.path() / "file").string()), std::string::npos);
+  const auto no_file = prepare_output_file(folder.path());
+  ASSERT_FALSE(no_file);
+  EXPECT_EQ(no_file.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(prepare_output_file(folder.path() / "file")) << "it may be replaced";
+}
+
 }  // namespace
 }  // namespace rapport::base

@@ -30,6 +30,14 @@ TEST(InParallel, ThrowsWhatWasThrownOnceTheOthersAreDone) {
   EXPECT_EQ(done, 20);
 }
 
+TEST(ThreadCount, IsLimitedWhereNobodyAsksForANumber) {
+  limit_threads(1);
+  EXPECT_EQ(thread_count(0), 1U);
+  EXPECT_EQ(thread_count(3), 3U);
+  limit_threads(0);
+  EXPECT_GE(thread_count(0), 1U);
+}
+
 TEST(ThreadCount, IsWhatWasAskedOrTheCoresThatTheProcessMayUse) {
   EXPECT_EQ(thread_count(3), 3U);
   EXPECT_GE(thread_count(0), 1U);

@@ -91,6 +91,7 @@ TEST_F(CuratorTest, ALanguageModelThatReadsItemsIsTunedBesideTheModelThatServes)
   curator({.model = "ridge", .beside = {"e4srec"}}).start();
   EXPECT_TRUE(slot_.get()->has_model());
   EXPECT_EQ(jobs().size(), before);
+  EXPECT_THAT(slot_.get()->why_no_ranking(), ::testing::HasSubstr("ridge has none"));
 }
 
 TEST_F(CuratorTest, ATrainingBeginsAnewWhereWhatIsLeftOfOneIsNoUse) {

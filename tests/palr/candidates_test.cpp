@@ -46,6 +46,19 @@ TEST(Candidates, OfSeveralRetrieversAreTheUnionAndRanksBeyondTheBestAreOneNumber
   EXPECT_LT(pool.score(zero, 1), 0) << "a score of what it does not propose, too";
 }
 
+TEST(Candidates, AreScoredByAJudgeThatProposesNone) {
+  std::vector<CandidateSource> sources = {counts("a", {9, 8, 7, 1, 2}),
+                                          counts("judge", {1, 8, 2, 9, 3})};
+  sources[1].proposes = false;
+  const Pool pool = pool_of(sources, {}, 2);
+  EXPECT_THAT(pool.items, UnorderedElementsAre(0, 1)) << "3 is its best, and nobody's candidate";
+  const auto zero = *pool.find(0), one = *pool.find(1);
+  EXPECT_EQ(pool.rank(one, 1), 1);
+  EXPECT_EQ(pool.rank(zero, 1), 3);
+  EXPECT_GT(pool.score(one, 1), pool.score(zero, 1));
+  EXPECT_THAT(best_first(pool), ElementsAre(zero, one)) << "its ranks do not count here";
+}
+
 TEST(Candidates, OfARetrieverThatTellsNothingApartHaveNoScores) {
   const Pool pool = pool_of({counts("a", {4, 4, 4, 4})}, {0}, 2);
   EXPECT_EQ(pool.size(), 2u);
@@ -99,6 +112,29 @@ TEST(HeldOutPools, HaveTheTargetsPlaceAndItsRankByEachRetrieverAlone) {
   EXPECT_THAT(pools[1].alone, ElementsAre(1, 1)) << "a tie counts against the target";
 }
 
+class Failing final : public retrieval::Retriever {
+ public:
+  Failing() : Retriever(6) {}
+  std::string_view kind() const override { return "failing"; }
+
+ private:
+  Result<void> do_score(std::span<const retrieval::Query>, std::span<float>) const override {
+    return fail(ErrorCode::kInternal, "nothing is computed");
+  }
+  Json do_options() const override { return Json::object(); }
+  void do_save(base::SafetensorsWriter&) const override {}
+};
+
+TEST(HeldOutPools, AreNotMadeOfScoresThatThereAreNot) {
+  const data::Dataset dataset = testing::made_up_dataset({{0, 1, 2, 3}, {4, 0, 1, 5}}, 6);
+  const std::vector<CandidateSource> sources = {{"failing", "", std::make_shared<Failing>()}};
+  retrieval::TrainingThreads threads(2);
+  const auto pools = held_out_pools(dataset, data::Split::kTest, everyone(dataset), sources,
+                                    {.best = 1}, threads, {});
+  ASSERT_FALSE(pools);
+  EXPECT_EQ(pools.error().message, "nothing is computed");
+}
+
 TEST(HeldOutPools, AreTheSameForAnyNumberOfThreads) {
   const data::Dataset dataset = testing::random_dataset(70, 40, 3);
   const auto users = everyone(dataset);
@@ -142,6 +178,10 @@ TEST_F(Sources, AreNamedByTheirKindAndTwoOfAKindByTheirFolder) {
   EXPECT_EQ(two[0].name, "popularity");
   EXPECT_EQ(two[1].name, "ease");
   EXPECT_NE(two[0].checksum, two[1].checksum);
+  const auto judged = load_sources({loose}, dataset_, {popular}).value();
+  EXPECT_EQ(judged[1].name, "popularity");
+  EXPECT_TRUE(judged[0].proposes);
+  EXPECT_FALSE(judged[1].proposes);
 
   const base::SystemClock clock;
   const auto fit =

@@ -99,6 +99,21 @@ TEST(RetrieverFeatures, AreScoreRankAndHowManyPropose) {
   EXPECT_EQ(retriever_features(std::span(sources).first(1)).features.size(), 2u);
 }
 
+TEST(RetrieverFeatures, OfAJudgeAreScoreAndRankAlone) {
+  std::vector<CandidateSource> sources = {
+      counts("a", {9, 8, 7, 1, 2}), counts("b", {1, 8, 2, 9, 3}), counts("judge", {1, 9, 2, 3, 8})};
+  sources[2].proposes = false;
+  const Pool pool = candidates(sources, {}, {.best = 2}).value();
+  const FeatureFamily family = retriever_features(sources);
+  const auto one = *pool.find(1);
+  EXPECT_EQ(values_of(family, "judge_score", {}, pool)[one], pool.score(one, 2));
+  EXPECT_EQ(values_of(family, "judge_rank", {}, pool)[one], 0);
+  EXPECT_EQ(values_of(family, "proposals", {}, pool)[one], 2);
+  EXPECT_FLOAT_EQ(values_of(family, "best_rank", {}, pool)[one], std::log(2.0f));
+  sources.erase(sources.begin() + 1);
+  EXPECT_EQ(retriever_features(sources).features.size(), 4u) << "one proposes";
+}
+
 TEST(InteractionFeatures, CountTheTrainingPartsAndWhatFollows) {
   // The last two of each are held out; 3 follows 0 twice, 4 once with one between.
   const data::Dataset dataset =

@@ -47,8 +47,7 @@ class RankingModels : public ::testing::Test {
   const base::SystemClock clock_{};
   const data::Dataset shop_ = brand_shop(240, 6, 6, 3);
   // Popularity proposes and EASE knows a little: both are far from what the brand tells.
-  const std::vector<CandidateSource> sources_ = {trained("popularity", shop_),
-                                                 trained("ease", shop_)};
+  std::vector<CandidateSource> sources_ = {trained("popularity", shop_), trained("ease", shop_)};
   testing::TemporaryDirectory home_;
 };
 
@@ -135,6 +134,19 @@ TEST_F(RankingModels, AreGivenTheRetrieversThatTheyKnowInTheirOrder) {
     EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
     EXPECT_THAT(refused.error().message, HasSubstr(c.sentence));
   }
+}
+
+TEST_F(RankingModels, KnowTheirJudges) {
+  sources_[1].proposes = false;
+  const RankingModel model = learned();
+  const std::string directory = home_.file("judged");
+  ASSERT_TRUE(save_ranking_model(model, shop_, directory));
+  const auto again = load_ranking_model(directory, shop_);
+  ASSERT_TRUE(again) << again.error().message;
+  sources_[1].proposes = true;
+  const auto sources = arranged(sources_, *again, "palr").value();
+  EXPECT_TRUE(sources[0].proposes);
+  EXPECT_FALSE(sources[1].proposes);
 }
 
 TEST_F(RankingModels, RefuseOtherFeatures) {

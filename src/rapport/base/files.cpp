@@ -175,6 +175,27 @@ Result<void> write_directory_atomically(
   return sync_folder(parent);
 }
 
+Result<void> prepare_output(const std::filesystem::path& path) {
+  const std::filesystem::path parent = folder_of(without_trailing_slash(path));
+  std::error_code error;
+  std::filesystem::create_directories(parent, error);
+  if (error)
+    return fail(ErrorCode::kIo,
+                fmt::format("cannot create folder {}: {}", parent.string(), error.message()));
+  std::string made = (parent / ".rapport-XXXXXX").string();
+  if (::mkdtemp(made.data()) == nullptr) return write_error("write into", parent);
+  ::rmdir(made.c_str());
+  return {};
+}
+
+Result<void> prepare_output_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is a folder: name a file", path.string()), "output");
+  return prepare_output(path);
+}
+
 Result<ScratchDirectory> ScratchDirectory::create() {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::temp_directory_path(error);

@@ -35,6 +35,12 @@ Result<void> write_directory_atomically(
     const std::filesystem::path& path,
     const std::function<Result<void>(const std::filesystem::path& folder)>& fill);
 
+/// That something can be put at `path` later, told before hours of work: makes the folders above
+/// it, and tries. Errors: kIo, naming the folder.
+Result<void> prepare_output(const std::filesystem::path& path);
+/// The same for a file. Errors: kIo; kInvalidArgument where a folder has that name.
+Result<void> prepare_output_file(const std::filesystem::path& path);
+
 /// An empty folder of our own, which goes away with its contents.
 class ScratchDirectory {
  public:
@@ -52,7 +58,7 @@ class ScratchDirectory {
   std::filesystem::path path_;
 };
 
-/// What is kept of users, and their models, unless told otherwise: $RAPPORT_HOME, or
+/// What is kept of users, and their models: $RAPPORT_HOME, which a program's --home sets, or
 /// ~/.local/share/rapport; "" where neither is known.
 std::filesystem::path default_home();
 

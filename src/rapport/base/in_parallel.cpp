@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <latch>
 #include <thread>
@@ -21,10 +22,19 @@ std::size_t permitted_cores() {
   return std::thread::hardware_concurrency();  // more cores than the set has places for
 }
 
+std::atomic<std::int64_t> most_threads = 0;
+
 }  // namespace
 
 std::size_t thread_count(std::int64_t asked) {
-  return asked > 0 ? static_cast<std::size_t>(asked) : std::max<std::size_t>(1, permitted_cores());
+  if (asked > 0) return static_cast<std::size_t>(asked);
+  const std::size_t cores = std::max<std::size_t>(1, permitted_cores());
+  const std::int64_t most = most_threads;
+  return most > 0 ? std::min(cores, static_cast<std::size_t>(most)) : cores;
+}
+
+void limit_threads(std::int64_t most) {
+  most_threads = most;
 }
 
 void in_parallel(ThreadPool& pool, std::size_t count,

@@ -11,8 +11,11 @@
 
 namespace rapport::base {
 
-/// `asked`, or for 0 or less one for each core that this process may run on.
+/// `asked`, or for 0 or less one for each core that this process may run on, at most
+/// limit_threads.
 std::size_t thread_count(std::int64_t asked);
+/// From now on, where nobody asks for a number; 0: no limit. A program's --threads.
+void limit_threads(std::int64_t most);
 
 /// work(0) … work(count - 1) on the pool, as far as its queue has room, and the rest here; returns
 /// when all are done. An exception of `work` is thrown here then: none may leave a pool's thread.

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "rapport/base/files.h"
+#include "rapport/base/in_parallel.h"
 #include "rapport/base/log.h"
 #include "rapport/cli/version.h"
 
@@ -99,6 +100,9 @@ int CommandLine::main(int argc, const char* const* argv, Context& context) {
   }
   const auto run = runs_.find(chosen(app_));
   if (run == runs_.end()) return 2;
+  // For what looks for models by itself, such as a retriever with a language model in it.
+  ::setenv("RAPPORT_HOME", context.home.c_str(), /*overwrite=*/1);
+  base::limit_threads(context.threads);
   Result<void> result = set_up_logs(context);
   if (result && context.home.empty()) {
     result =
@@ -115,6 +119,14 @@ int CommandLine::main(int argc, const char* const* argv, Context& context) {
   }
   context.err << "rapport: " << base::hide_secrets(error.message) << '\n';
   return 1;
+}
+
+std::string shown_value(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string shown;
+  for (const Json& each : value) shown += (shown.empty() ? "" : ",") + shown_value(each);
+  return shown;
 }
 
 void print_json(Context& context, const Json& json) {

@@ -77,6 +77,9 @@ void add_data(CommandLine& line);
 void add_train(CommandLine& line);
 void add_palr(CommandLine& line);
 
+/// The value of an option as --set takes it.
+std::string shown_value(const Json& value);
+
 /// Prints one JSON document with a line end.
 void print_json(Context& context, const Json& json);
 

@@ -60,6 +60,7 @@ base::ProgressStyle progress_style(const Context& context) {
 
 Result<void> quantize(Context& context, const std::string& input, const std::string& output,
                       const language::QuantizeOptions& options) {
+  TRY_VOID(base::prepare_output_file(output));
   const base::SystemClock clock;
   std::unique_ptr<base::Progress> progress;
   std::int64_t shown = 0;

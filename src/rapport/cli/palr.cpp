@@ -45,7 +45,7 @@ struct Answers {
 struct PalrTrain {
   std::string data, output, embeddings;
   Answers answers;
-  std::vector<std::string> models, assignments;
+  std::vector<std::string> models, judges, assignments;
 };
 
 struct PalrEvaluate {
@@ -61,7 +61,7 @@ Result<void> train(Context& context, const PalrTrain& command) {
       read_options<palr::PalrOptions>(command.assignments, "palr train"));
   TRY(const data::Dataset dataset, data::Dataset::open(command.data));
   TRY_VOID(palr::check_ranking_output(command.output));
-  TRY(const auto sources, palr::load_sources(command.models, dataset));
+  TRY(const auto sources, palr::load_sources(command.models, dataset, command.judges));
   Answers answers = command.answers;
   TRY_VOID(answers.open(dataset));
   palr::LanguageAnswers language = answers.pointers();
@@ -96,8 +96,10 @@ Result<void> train(Context& context, const PalrTrain& command) {
   for (const Json& each : model.report["retrievers"])
     context.out << fmt::format("  {} alone: NDCG@10 {:.4f}\n", each["name"].get<std::string>(),
                                each["ndcg@10"].get<double>());
+  std::vector<std::string> all = command.models;
+  all.insert(all.end(), command.judges.begin(), command.judges.end());
   context.out << fmt::format("next: rapport palr evaluate --data {} --models {} --ranker {}{}\n",
-                             command.data, fmt::join(command.models, ","), command.output,
+                             command.data, fmt::join(all, ","), command.output,
                              answers.words(model));
   return {};
 }
@@ -173,6 +175,10 @@ void add_palr(CommandLine& line) {
                    "model directories (of rapport train), whose candidates are merged")
       ->delimiter(',')
       ->required();
+  command
+      ->add_option("--judges", to_train->judges,
+                   "model directories whose scores are read too, but who propose no candidates")
+      ->delimiter(',');
   command->add_option("--output", to_train->output, "folder of the ranking model")->required();
   to_train->answers.add_options(command);
   command->add_option("--embeddings", to_train->embeddings,
@@ -189,8 +195,8 @@ void add_palr(CommandLine& line) {
       ->required();
   command
       ->add_option("--models", to_evaluate->models,
-                   "the model directories that it was trained with, in any order, and those of "
-                   "--beside")
+                   "the model directories that it was trained with, judges among them, in any "
+                   "order, and those of --beside")
       ->delimiter(',')
       ->required();
   command->add_option("--ranker", to_evaluate->ranker, "ranking model (of rapport palr train)")

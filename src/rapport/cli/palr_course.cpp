@@ -19,13 +19,9 @@ Result<void> assign_options(base::OptionSet& set, const std::vector<std::string>
 std::string options_help(const base::OptionSet& set) {
   std::string text = "\nKeys of --set:\n";
   for (const auto& option : set.options()) {
-    const Json value = base::OptionSet::value(option);
-    std::string shown = value.is_string() ? value.get<std::string>() : value.dump();
-    if (value.is_array()) {
-      shown.clear();
-      for (const Json& each : value) shown += (shown.empty() ? "" : ",") + each.get<std::string>();
-    }
-    text += fmt::format("  {:<30}{}\n", option.key + "=" + shown, option.help);
+    text +=
+        fmt::format("  {:<30}{}\n", option.key + "=" + shown_value(base::OptionSet::value(option)),
+                    option.help);
   }
   return text;
 }

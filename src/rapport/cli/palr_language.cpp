@@ -134,6 +134,7 @@ Result<std::vector<palr::Instruction>> make_instructions(const Context& context,
 Result<void> write_instructions(Context& context, const Tuning& command) {
   TRY(const ExampleOptions options,
       read_options<ExampleOptions>(command.assignments, "palr instructions"));
+  TRY_VOID(base::prepare_output_file(command.output));
   TRY(const Asked asked, open_data(command.data, command.models, options.needs_candidates()));
   Course course(context);
   TRY(const LoadedModel loaded,
@@ -178,6 +179,7 @@ Result<TuningTask> make_task(const Context& context, Course& course, const Tunin
 Result<void> finetune(Context& context, const Tuning& command) {
   TRY(const TuningOptions options,
       read_options<TuningOptions>(command.assignments, "palr finetune"));
+  TRY_VOID(base::prepare_output_file(command.output));
   TRY(const Asked asked,
       open_data(command.data, command.models, options.examples.needs_candidates()));
   Course course(context);
@@ -277,6 +279,7 @@ palr::WrittenListOptions list_defaults(const std::optional<palr::TunedOn>& tuned
 
 Result<void> score(Context& context, const Asking& command) {
   TRY(const data::Split split, data::parse_split(command.split));
+  TRY_VOID(base::prepare_output_file(command.output));
   TRY(const Asked asked, open_data(command.data, command.models, true));
   TRY(const Prepared prepared, prepare(context, command, asked.dataset, split));
   TRY(const auto options,
@@ -302,6 +305,7 @@ Result<void> score(Context& context, const Asking& command) {
 
 Result<void> write_lists(Context& context, const Asking& command) {
   TRY(const data::Split split, data::parse_split(command.split));
+  TRY_VOID(base::prepare_output_file(command.output));
   TRY(const data::Dataset dataset, data::Dataset::open(command.data));
   TRY(const Prepared prepared, prepare(context, command, dataset, split));
   TRY(const auto options,
@@ -387,6 +391,7 @@ Result<void> profile(Context& context, const Profiling& command) {
     return fail(ErrorCode::kInvalidArgument,
                 "name a --user to be shown, or an --output for the profiles of many", "user");
   TRY(const data::Split split, data::parse_split(asking.split));
+  if (!asking.output.empty()) TRY_VOID(base::prepare_output_file(asking.output));
   TRY(const data::Dataset dataset, data::Dataset::open(asking.data));
   Course course(context);
   LoadedModel loaded;

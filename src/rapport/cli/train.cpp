@@ -18,15 +18,11 @@ struct TrainOptions {
   bool resume = false;
 };
 
-bool trainable(const retrieval::RetrieverKind& kind) {
-  return !kind.needs_libtorch || retrieval::training_is_built();
-}
-
 Json kind_as_json(const retrieval::RetrieverKind& kind) {
   return {{"model", kind.name},
           {"summary", kind.summary},
           {"source", kind.source},
-          {"trainable", trainable(kind)},
+          {"trainable", retrieval::can_train(kind)},
           {"options", kind.options()}};
 }
 
@@ -39,13 +35,10 @@ void list_kinds(Context& context) {
   }
   for (const auto& kind : retrieval::retriever_kinds()) {
     context.out << fmt::format("{}  {}\n  source: {}{}\n", kind.name, kind.summary, kind.source,
-                               trainable(kind) ? "" : "\n  this build cannot train it");
+                               retrieval::can_train(kind) ? "" : "\n  this build cannot train it");
     for (const Json& option : kind.options())
       context.out << fmt::format("  --set {}={}  {}\n", option["key"].get<std::string>(),
-                                 option["default"].is_string()
-                                     ? option["default"].get<std::string>()
-                                     : option["default"].dump(),
-                                 option["help"].get<std::string>());
+                                 shown_value(option["default"]), option["help"].get<std::string>());
     context.out << '\n';
   }
 }

@@ -38,6 +38,24 @@ std::string training_is_missing(const std::string& model) {
       model);
 }
 
+bool is_made_of_others(const std::string& model) {
+  const auto kind = retrieval::find_retriever_kind(model);
+  return kind && !(*kind)->made_of.empty();
+}
+
+std::string nobody_makes(const std::string& model, const fs::path& directory) {
+  return fmt::format(
+      "no {} is there, which is made of other models: make it with rapport train "
+      "--output {}",
+      model, directory.string());
+}
+
+// Of an unknown one the training says what is wrong.
+bool can_train(const std::string& model) {
+  const auto kind = retrieval::find_retriever_kind(model);
+  return !kind || retrieval::can_train(**kind);
+}
+
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
@@ -100,8 +118,7 @@ void Curator::make_missing() {
   if (served->has_model()) return make_ranking(*served);
   if (!training_options(options_.model, served->name())) return;
   // What is there and cannot be used may be somebody's: only what is missing is made.
-  if (is_there(model_path(served->name(), options_.model)) || !retrieval::training_is_built())
-    return;
+  if (is_there(model_path(served->name(), options_.model)) || !can_train(options_.model)) return;
   enqueue(kTrainRetrieverJob, served->dataset()->catalogue_checksum() + options_.model,
           {{"dataset", dataset_path().string()}, {"model", options_.model}}, kAttempts);
 }
@@ -138,17 +155,16 @@ Result<void> Curator::check_models(const ServedCatalogue& served) const {
                     fmt::format("{} was trained on other interactions than {}: delete it, and "
                                 "another one is trained",
                                 path.string(), dataset.name()));
-    } else if (!retrieval::training_is_built()) {
+    } else if (!can_train(model)) {
       return fail(ErrorCode::kUnsupported, training_is_missing(model));
     } else if (const auto options = training_options(model, dataset.name()); !options) {
-      return fail(ErrorCode::kNotFound,
-                  fmt::format("no {} is there: make it with rapport train", model));
+      return fail(ErrorCode::kNotFound, nobody_makes(model, path));
     } else if (!options->empty() && served.model().item_vectors().empty()) {
-      return fail(
-          ErrorCode::kUnsupported,
-          fmt::format("{} reads the items' vectors of the model that serves, and {} has "
-                      "none: serve a sasrec or gru4rec, or leave it out of recommend.beside",
-                      model, options_.model));
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("{} reads the items' vectors of the model that serves, and {} has "
+                              "none: serve a sasrec, gru4rec, caser or bert4rec, or leave it out "
+                              "of recommend.beside",
+                              model, options_.model));
     }
   }
   return {};
@@ -164,6 +180,7 @@ void Curator::make_ranking(const ServedCatalogue& served) {
   }
   if (const auto sound = check_models(served); !sound) {
     base::log_warning("no ranking is learned", {{"why", sound.error().message}});
+    slot_.put(served.with_ranking(nullptr, sound.error().message));
     return;
   }
   const std::vector<std::string> models = ranked_models();
@@ -198,11 +215,11 @@ bool Curator::serve(std::shared_ptr<const data::Dataset> dataset) {
   } else if (loaded.error().code != ErrorCode::kNotFound) {
     why = loaded.error().message;
     base::log_warning("popularity serves in place of a model", {{"error", why}});
-  } else if (!retrieval::training_is_built()) {
+  } else if (!can_train(options_.model)) {
     why = training_is_missing(options_.model);
     base::log_warning("popularity serves", {{"why", why}});
   } else if (!training_options(options_.model, dataset->name())) {
-    why = fmt::format("no {} is there: make it with rapport train", options_.model);
+    why = nobody_makes(options_.model, model_path(dataset->name(), options_.model));
     base::log_warning("popularity serves", {{"why", why}});
   } else if (!options_.train) {
     why = fmt::format("no {} is trained, and recommend.train is false", options_.model);
@@ -364,15 +381,17 @@ Result<void> Curator::learn_ranking(const data::Dataset& dataset, const fs::path
   // Stages of about equal worth: each model, then candidates and features of all users.
   const double share = 1 / static_cast<double>(models.size() + 2);
   double from = 0;
-  std::vector<std::string> directories;
+  std::vector<std::string> proposing, judges;
   for (const std::string& model : models) {
-    directories.push_back(model_path(dataset.name(), model).string());
-    if (!is_there(directories.back()))
-      TRY_VOID(train_model(model, dataset, context, from, from + share));
+    const fs::path path = model_path(dataset.name(), model);
+    // What is made of others proposes little that they do not.
+    const bool judges_only = model != options_.model && is_made_of_others(model);
+    (judges_only ? judges : proposing).push_back(path.string());
+    if (!is_there(path)) TRY_VOID(train_model(model, dataset, context, from, from + share));
     from += share;
     context.progress(from);
   }
-  TRY(const auto sources, palr::load_sources(directories, dataset));
+  TRY(const auto sources, palr::load_sources(proposing, dataset, judges));
   palr::PalrOptions options;
   // Of everybody: there are no others here to measure it by.
   options.fraction =

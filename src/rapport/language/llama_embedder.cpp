@@ -145,7 +145,8 @@ Result<std::unique_ptr<LlamaEmbedder>> LlamaEmbedder::load(const EmbedderOptions
   const std::filesystem::path path = options.path;
   if (!std::filesystem::is_regular_file(path)) {
     return fail(ErrorCode::kNotFound,
-                fmt::format("{}: no such model file: run `rapport models`", options.path));
+                fmt::format("{}: no such model file: `rapport models list` says which are there",
+                            options.path));
   }
   TRY_VOID(start_llama_runtime());
 

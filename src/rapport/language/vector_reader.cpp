@@ -58,7 +58,8 @@ struct VectorReader::State {
 Result<std::unique_ptr<VectorReader>> VectorReader::load(const VectorReaderOptions& options) {
   if (!std::filesystem::is_regular_file(options.path))
     return fail(ErrorCode::kNotFound,
-                fmt::format("{}: no such model file: run `rapport models`", options.path));
+                fmt::format("{}: no such model file: `rapport models list` says which are there",
+                            options.path));
   TRY_VOID(start_llama_runtime());
   auto state = std::make_unique<State>();
   state->path = options.path;

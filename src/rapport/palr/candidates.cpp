@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -58,18 +57,20 @@ void mask(std::span<float> rows, std::size_t items, std::span<const data::ItemIn
       rows[begin + static_cast<std::size_t>(item)] = kMasked;
 }
 
-/// `rows` [sources × items] are one user's scores, standardised and masked; `also` are candidates
-/// too, and none that is masked.
-Pool pool_of(std::span<const float> rows, std::size_t items, std::int64_t best,
+/// `rows` [sources × items] are one user's scores, standardised and masked, of sources whose last
+/// `judges` propose nothing; `also` are candidates too, and none that is masked.
+Pool pool_of(std::span<const float> rows, std::size_t items, std::int64_t best, std::int64_t judges,
              std::span<const data::ItemIndex> also = {}) {
   const std::size_t sources = rows.size() / items;
   std::vector<std::vector<data::ItemIndex>> proposed;
   Pool pool{.sources = static_cast<std::int64_t>(sources),
+            .judges = judges,
             .best = best,
             .items = {also.begin(), also.end()}};
   for (std::size_t s = 0; s < sources; ++s) {
     proposed.push_back(best_of(rows.subspan(s * items, items), best));
-    pool.items.insert(pool.items.end(), proposed.back().begin(), proposed.back().end());
+    if (s < pool.proposing())
+      pool.items.insert(pool.items.end(), proposed.back().begin(), proposed.back().end());
   }
   pool.items = retrieval::distinct_items(pool.items);
   std::ranges::sort(pool.items, {}, tie_breaker);
@@ -81,7 +82,8 @@ Pool pool_of(std::span<const float> rows, std::size_t items, std::int64_t best,
     for (std::size_t i = 0; i < pool.size(); ++i)
       pool.scores[i * sources + s] = rows[s * items + static_cast<std::size_t>(pool.items[i])];
     for (std::size_t rank = 0; rank < proposed[s].size(); ++rank)
-      pool.ranks[place.at(proposed[s][rank]) * sources + s] = static_cast<std::int32_t>(rank);
+      if (const auto at = place.find(proposed[s][rank]); at != place.end())
+        pool.ranks[at->second * sources + s] = static_cast<std::int32_t>(rank);
   }
   return pool;
 }
@@ -115,6 +117,11 @@ std::vector<std::int64_t> ranks_alone(std::span<const float> rows, std::size_t i
   return ranks;
 }
 
+/// Which are the last ones.
+std::int64_t judges_of(std::span<const CandidateSource> sources) {
+  return std::ranges::count(sources, false, &CandidateSource::proposes);
+}
+
 std::string folder_name(const std::filesystem::path& directory) {
   return (directory.has_filename() ? directory : directory.parent_path()).filename().string();
 }
@@ -131,11 +138,14 @@ std::uint64_t tie_breaker(data::ItemIndex item) {
   return base::SplitMix64(static_cast<std::uint64_t>(item)).next();
 }
 
-Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>& directories,
-                                                  const data::Dataset& dataset) {
-  if (directories.empty())
+Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>& models,
+                                                  const data::Dataset& dataset,
+                                                  const std::vector<std::string>& judges) {
+  if (models.empty())
     return fail(ErrorCode::kInvalidArgument, "no model is named: candidates come from trained ones",
                 "models");
+  std::vector<std::string> directories = models;
+  directories.insert(directories.end(), judges.begin(), judges.end());
   std::vector<CandidateSource> sources;
   std::map<std::string, int> of_kind;
   for (const std::string& directory : directories) {
@@ -149,7 +159,10 @@ Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>
           "models");
     const std::string kind(model->kind());
     ++of_kind[kind];
-    sources.push_back({kind, checksum, std::move(model)});
+    sources.push_back({.name = kind,
+                       .checksum = checksum,
+                       .model = std::move(model),
+                       .proposes = sources.size() < models.size()});
   }
   for (std::size_t s = 0; s < sources.size(); ++s)
     if (of_kind[sources[s].name] > 1) sources[s].name = folder_name(directories[s]);
@@ -180,7 +193,7 @@ Result<Pool> candidates(std::span<const CandidateSource> sources, const retrieva
   std::vector<data::ItemIndex> also = filter.also;
   std::erase_if(also,
                 [&](data::ItemIndex item) { return std::ranges::binary_search(refused, item); });
-  return pool_of(scores, items, options.best, also);
+  return pool_of(scores, items, options.best, judges_of(sources), also);
 }
 
 Result<std::vector<HeldOutPool>> held_out_pools(const data::Dataset& dataset, data::Split split,
@@ -195,28 +208,29 @@ Result<std::vector<HeldOutPool>> held_out_pools(const data::Dataset& dataset, da
       pools.push_back({.user = user, .history = held_out->history, .target = held_out->target});
   }
   const auto items = static_cast<std::size_t>(dataset.items());
+  const std::int64_t judges = judges_of(sources);
   const std::size_t block =
       std::clamp<std::size_t>(kBlockBytes / (sources.size() * items * sizeof(float)), 1, 64);
-  const auto work = [&](std::int64_t first, std::int64_t last) {
+  const auto work = [&](std::int64_t first, std::int64_t last) -> Result<void> {
     const auto part = std::span(pools).subspan(static_cast<std::size_t>(first),
                                                static_cast<std::size_t>(last - first));
     std::vector<retrieval::Query> queries;
     for (const HeldOutPool& each : part)
       queries.push_back({.user = each.user, .history = each.history});
-    auto scores = all_scores(sources, queries);
-    assert(scores);  // histories are of the catalogue that the sources were loaded for
+    TRY(auto scores, all_scores(sources, queries));
     const std::size_t width = sources.size() * items;
     for (std::size_t i = 0; i < part.size(); ++i) {
-      const auto rows = std::span(*scores).subspan(i * width, width);
+      const auto rows = std::span(scores).subspan(i * width, width);
       mask(rows, items, retrieval::distinct_items(part[i].history));
-      part[i].pool = pool_of(rows, items, options.best);
+      part[i].pool = pool_of(rows, items, options.best, judges);
       if (const auto place = part[i].pool.find(part[i].target))
         part[i].place = static_cast<std::int64_t>(*place);
       part[i].alone = ranks_alone(rows, items, part[i].target);
     }
+    return {};
   };
-  TRY_VOID(threads.over_in_rounds(static_cast<std::int64_t>(pools.size()),
-                                  static_cast<std::int64_t>(block), step, work));
+  TRY_VOID(threads.try_in_rounds(static_cast<std::int64_t>(pools.size()),
+                                 static_cast<std::int64_t>(block), step, work));
   return pools;
 }
 
@@ -224,8 +238,7 @@ std::vector<std::size_t> best_first(const Pool& pool) {
   std::vector<std::pair<std::int32_t, std::size_t>> ranked;
   for (std::size_t i = 0; i < pool.size(); ++i) {
     std::int32_t best = pool.rank(i, 0);
-    for (std::int64_t s = 1; s < pool.sources; ++s)
-      best = std::min(best, pool.rank(i, static_cast<std::size_t>(s)));
+    for (std::size_t s = 1; s < pool.proposing(); ++s) best = std::min(best, pool.rank(i, s));
     ranked.emplace_back(best, i);
   }
   std::ranges::sort(ranked);

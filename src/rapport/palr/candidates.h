@@ -29,14 +29,18 @@ struct CandidateSource {
   std::string name;      // "sasrec"
   std::string checksum;  // SHA-256 of its weights: what learns from its scores fits no other
   std::shared_ptr<const retrieval::Retriever> model;
+  /// False of a judge: its scores are read of what the others propose. Judges stand last.
+  bool proposes = true;
 };
 
-/// From model directories: named by their kind, and where one kind comes twice by their folder.
+/// From model directories, those of judges behind the others: named by their kind, and where one
+/// kind comes twice by their folder.
 /// Errors: those of load_retriever; kInvalidArgument for none, one that is named twice, or two of
 /// one name; kConflict for one that was trained on other interactions: it may have learnt the very
 /// items that it is asked for.
-Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>& directories,
-                                                  const data::Dataset& dataset);
+Result<std::vector<CandidateSource>> load_sources(const std::vector<std::string>& models,
+                                                  const data::Dataset& dataset,
+                                                  const std::vector<std::string>& judges = {});
 
 struct PoolOptions {
   std::int64_t best = 50;  // of each source
@@ -52,6 +56,7 @@ struct PoolFilter {
 /// One user's candidates.
 struct Pool {
   std::int64_t sources = 0;
+  std::int64_t judges = 0;                  // of them, the last ones
   std::int64_t best = 0;                    // of each source
   std::vector<data::ItemIndex> items = {};  // [candidates]
   /// [candidates × sources] damped standard deviations from the mean of what the user has not
@@ -61,6 +66,7 @@ struct Pool {
   std::vector<std::int32_t> ranks = {};
 
   std::size_t size() const { return items.size(); }
+  std::size_t proposing() const { return static_cast<std::size_t>(sources - judges); }
   float score(std::size_t candidate, std::size_t source) const {
     return scores[candidate * static_cast<std::size_t>(sources) + source];
   }

@@ -95,7 +95,8 @@ Result<RankingModel> learn_ranking(const data::Dataset& dataset,
   model.options = options;
   model.columns = features.columns();
   for (const CandidateSource& source : sources)
-    model.sources.push_back({source.name, std::string(source.model->kind()), source.checksum});
+    model.sources.push_back(
+        {source.name, std::string(source.model->kind()), source.checksum, source.proposes});
   model.seed = context.ranker.seed;
   if (reads_scores(model)) model.language["scores"] = language.scores->about();
   if (reads_profiles(model)) model.language["profiles"] = language.profiles->about();

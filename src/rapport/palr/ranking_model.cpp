@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <system_error>
 
 #include "rapport/base/files.h"
@@ -33,7 +34,10 @@ Json to_json(const std::vector<Feature>& columns) {
 Json to_json(const std::vector<KnownSource>& sources) {
   Json list = Json::array();
   for (const KnownSource& each : sources)
-    list.push_back({{"name", each.name}, {"kind", each.kind}, {"sha256", each.checksum}});
+    list.push_back({{"name", each.name},
+                    {"kind", each.kind},
+                    {"sha256", each.checksum},
+                    {"proposes", each.proposes}});
   return list;
 }
 
@@ -68,11 +72,17 @@ Result<RankingModel> read_model(const Json& json, const std::filesystem::path& p
     const Json* name = member(each, "name", &Json::is_string);
     const Json* kind = member(each, "kind", &Json::is_string);
     const Json* checksum = member(each, "sha256", &Json::is_string);
+    const Json* proposes = member(each, "proposes", &Json::is_boolean);
     if (name == nullptr || kind == nullptr || checksum == nullptr)
       return corrupt(path, "a retriever has no name, kind or sha256");
-    model.sources.push_back(
-        {name->get<std::string>(), kind->get<std::string>(), checksum->get<std::string>()});
+    // Of models that were made before there were judges, all propose.
+    model.sources.push_back({name->get<std::string>(), kind->get<std::string>(),
+                             checksum->get<std::string>(),
+                             proposes == nullptr || proposes->get<bool>()});
   }
+  if (!std::ranges::is_partitioned(model.sources, std::identity{}, &KnownSource::proposes) ||
+      (!model.sources.empty() && !model.sources.front().proposes))
+    return corrupt(path, "no retriever proposes, or one behind a judge does");
   auto options = PalrOptions::from_json(json.value("options", Json()));
   if (!options) return corrupt(path, options.error().message);
   model.options = *std::move(options);
@@ -164,7 +174,7 @@ Result<std::vector<CandidateSource>> arranged(std::span<const CandidateSource> s
                       fmt::format("learned from the scores of another model {} ({}) than those "
                                   "named: name the one it was trained with, or train it again",
                                   known.name, known.kind));
-    in_order.push_back({known.name, known.checksum, found->model});
+    in_order.push_back({known.name, known.checksum, found->model, known.proposes});
   }
   return in_order;
 }

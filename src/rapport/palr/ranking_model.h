@@ -18,6 +18,7 @@ namespace rapport::palr {
 /// A retriever whose scores the ranker reads.
 struct KnownSource {
   std::string name, kind, checksum;  // as CandidateSource has them
+  bool proposes = true;
 };
 
 struct RankingModel {

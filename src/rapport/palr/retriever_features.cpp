@@ -21,8 +21,8 @@ FeatureFamily retriever_features(std::span<const CandidateSource> sources) {
          fmt::format("log(1 + rank) by {}, from 0; its k + 1 beyond its best k", source.name),
          fmt::format("its place by {}", source.name)});
   }
-  // With one source they would repeat its rank.
-  const bool merged = sources.size() > 1;
+  // With one source that proposes they would repeat its rank.
+  const bool merged = std::ranges::count(sources, true, &CandidateSource::proposes) > 1;
   if (merged) {
     family.features.push_back({"proposals", "how many retrievers have it among their best",
                                "how many models propose it"});
@@ -39,6 +39,7 @@ FeatureFamily retriever_features(std::span<const CandidateSource> sources) {
         const std::int32_t rank = pool.rank(i, s);
         *value++ = pool.score(i, s);
         *value++ = std::log1p(static_cast<float>(rank));
+        if (s >= pool.proposing()) continue;
         best = std::min(best, rank);
         proposals += rank < pool.best ? 1.0f : 0.0f;
       }

@@ -36,8 +36,14 @@ Result<std::filesystem::path> find_language_model(const std::string& name, std::
       language::find_model(name, language::model_folders(base::default_home())));
   if (layers == 0) return whole.path;
   const std::filesystem::path first = scratch.path() / "layers.gguf";
-  TRY_VOID(
-      language::quantize(whole.path.string(), first.string(), {.type = "copy", .layers = layers}));
+  if (auto cut = language::quantize(whole.path.string(), first.string(),
+                                    {.type = "copy", .layers = layers});
+      !cut) {
+    Error error = std::move(cut).error();
+    if (error.param == "layers")
+      return fail(error.code, fmt::format("first_layers: {}", error.message), "first_layers");
+    return fail(std::move(error));
+  }
   return first;
 }
 
@@ -61,8 +67,9 @@ Result<std::unique_ptr<language::VectorReader>> open_reader(const E4srecParts& p
       {.path = file.string(), .adapter = adapter.string(), .longest = parts.max_length + 1});
   if (!reader && reader.error().code == ErrorCode::kConflict)
     return fail(ErrorCode::kConflict,
-                fmt::format("the language model {} is not the one that it was trained with",
-                            parts.language_model));
+                fmt::format("{}: the language model {} is not the one that it was trained with: "
+                            "bring that one back, or train it again",
+                            reader.error().message, parts.language_model));
   return reader;
 }
 

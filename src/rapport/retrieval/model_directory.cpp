@@ -33,16 +33,16 @@ Result<void> check_output(const std::filesystem::path& directory) {
         ErrorCode::kConflict,
         fmt::format("{} exists and is not a model: name another --output", directory.string()),
         "output");
-  return {};
+  return base::prepare_output(directory);
 }
 
 Result<void> check_output(const std::filesystem::path& directory, std::string_view kind,
                           std::string_view what) {
   std::error_code error;
   if (!std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error))
-    return {};
+    return base::prepare_output(directory);
   const auto description = read_model_description(directory);
-  if (description && (*description)["kind"] == kind) return {};
+  if (description && (*description)["kind"] == kind) return base::prepare_output(directory);
   return fail(
       ErrorCode::kConflict,
       fmt::format("{} exists and is no {}: name another --output", directory.string(), what),

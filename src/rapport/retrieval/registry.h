@@ -83,6 +83,8 @@ Result<const RetrieverKind*> find_retriever_kind(std::string_view name);
 
 /// True when the library that trains with libtorch is there.
 bool training_is_built();
+/// That this build can train it.
+bool can_train(const RetrieverKind& kind);
 
 /// Errors: kNotFound for an unknown name; kInvalidArgument for an option (param: its key) or a data
 /// set with nothing to learn from; kUnsupported where libtorch is missing; kCancelled; kInternal

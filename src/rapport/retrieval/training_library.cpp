@@ -24,4 +24,8 @@ bool training_is_built() {
   return !base::library_path(kLibrary).empty();
 }
 
+bool can_train(const RetrieverKind& kind) {
+  return !kind.needs_libtorch || training_is_built();
+}
+
 }  // namespace rapport::retrieval

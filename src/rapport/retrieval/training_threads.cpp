@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -95,6 +96,23 @@ Result<void> TrainingThreads::over_in_rounds(std::int64_t size, std::int64_t chu
     if (step) TRY_VOID(step(static_cast<double>(last) / static_cast<double>(size)));
   }
   return {};
+}
+
+Result<void> TrainingThreads::try_in_rounds(std::int64_t size, std::int64_t chunk,
+                                            const WorkStep& step, const FallibleWork& work) {
+  std::mutex mutex;
+  Result<void> done;
+  const auto keeping = [&](std::int64_t begin, std::int64_t end) {
+    auto piece = work(begin, end);
+    const std::lock_guard lock(mutex);
+    if (done && !piece) done = std::move(piece);
+  };
+  // Between rounds no piece is at work.
+  const auto checking = [&](double share) -> Result<void> {
+    TRY_VOID(done);
+    return step ? step(share) : Result<void>();
+  };
+  return over_in_rounds(size, chunk, checking, keeping);
 }
 
 }  // namespace rapport::retrieval

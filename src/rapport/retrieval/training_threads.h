@@ -42,6 +42,11 @@ class TrainingThreads {
   /// `step`.
   Result<void> over_in_rounds(std::int64_t size, std::int64_t chunk, const WorkStep& step,
                               const Work& work);
+  /// The same of work that can fail, until a round in which a piece does. Errors: those of `step`
+  /// and of the first piece that failed.
+  using FallibleWork = std::function<Result<void>(std::int64_t begin, std::int64_t end)>;
+  Result<void> try_in_rounds(std::int64_t size, std::int64_t chunk, const WorkStep& step,
+                             const FallibleWork& work);
 
  private:
   std::size_t count_;

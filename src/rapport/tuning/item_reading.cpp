@@ -5,7 +5,7 @@
 namespace rapport::tuning {
 
 void ItemReadingOptions::describe(base::OptionSet& set) {
-  lora.describe(set);
+  lora.describe_learning(set);
   set.add("dropout", dropout, "share of what is read, and of the last states, that is dropped", 0,
           0.99);
 }
@@ -21,6 +21,8 @@ Result<void> ItemReadingOptions::check() const {
 
 Json ItemReadingOptions::to_json() const {
   Json json = lora.to_json();
+  json.erase("layers");
+  json.erase("cache_mib");
   json["dropout"] = dropout;
   return json;
 }

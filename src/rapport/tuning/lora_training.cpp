@@ -17,15 +17,19 @@ constexpr std::array<const char*, 7> kTargets = {"attn_q",   "attn_k", "attn_v",
 }  // namespace
 
 void LoraOptions::describe(base::OptionSet& set) {
+  describe_learning(set);
+  set.add("layers", layers, "uppermost layers that are trained; 0: all", 0, 10'000);
+  set.add("cache_mib", cache_mib, "memory for the output of the frozen layers, MiB", 0, 1 << 20);
+}
+
+void LoraOptions::describe_learning(base::OptionSet& set) {
   set.add("rank", rank, "of the products that are added", 1, 1024);
   set.add("alpha", alpha, "their weight is alpha / rank", 1e-3, 1e6);
   set.add("targets", targets, fmt::format("matrices of a layer: {}", fmt::join(kTargets, ", ")));
-  set.add("layers", layers, "uppermost layers that are trained; 0: all", 0, 10'000);
   set.add("learning_rate", learning_rate, "of Adam, at its highest", 1e-8, 1);
   set.add("warmup", warmup, "share of the steps in which the rate rises; it then falls to 0", 0, 1);
   set.add("epochs", epochs, "passes over the texts", 1, 10'000);
   set.add("batch_tokens", batch_tokens, "tokens a step, of whole texts", 1, 1'000'000);
-  set.add("cache_mib", cache_mib, "memory for the output of the frozen layers, MiB", 0, 1 << 20);
 }
 
 Result<void> LoraOptions::check() const {

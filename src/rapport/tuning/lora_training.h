@@ -49,6 +49,8 @@ struct LoraOptions {
   std::int64_t cache_mib = 4096;
 
   void describe(base::OptionSet& set);
+  /// All but those of frozen layers.
+  void describe_learning(base::OptionSet& set);
   /// Errors: kInvalidArgument, naming the option.
   Result<void> check() const;
   Json to_json() const;

@@ -1,7 +1,6 @@
 #include "rapport/retrieval/training/fusion_pools.h"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
 
 #include "rapport/data/leave_one_out.h"
@@ -87,7 +86,7 @@ Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
   const std::size_t block =
       std::clamp<std::size_t>(kBlockBytes / (members.size() * items * sizeof(float)), 1, 128);
   std::vector<FusionPool> pools(tasks.size());
-  const auto work = [&](std::int64_t first, std::int64_t last) {
+  const auto work = [&](std::int64_t first, std::int64_t last) -> Result<void> {
     const auto begin = static_cast<std::size_t>(first),
                count = static_cast<std::size_t>(last) - begin;
     std::vector<Query> queries;
@@ -95,8 +94,7 @@ Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
     std::vector<float> of_member(count * items);
     std::vector<float> of_user(count * members.size() * items);  // [users × members × items]
     for (std::size_t m = 0; m < members.size(); ++m) {
-      [[maybe_unused]] const auto scored = members[m]->score(queries, of_member);
-      assert(scored);
+      TRY_VOID(members[m]->score(queries, of_member));
       for (std::size_t i = 0; i < count; ++i)
         std::copy_n(of_member.data() + i * items, items,
                     of_user.data() + (i * members.size() + m) * items);
@@ -107,9 +105,10 @@ Result<std::vector<FusionPool>> fusion_pools(const data::Dataset& dataset,
       pools[begin + i] = pool_of(rows, items, tasks[begin + i], options);
       pools[begin + i].weight = static_cast<double>(dataset.weight(tasks[begin + i].query.user));
     }
+    return {};
   };
-  TRY_VOID(threads.over_in_rounds(static_cast<std::int64_t>(tasks.size()),
-                                  static_cast<std::int64_t>(block), step, work));
+  TRY_VOID(threads.try_in_rounds(static_cast<std::int64_t>(tasks.size()),
+                                 static_cast<std::int64_t>(block), step, work));
   return pools;
 }
 
