@@ -30,11 +30,12 @@ class ItemReading : public ::testing::Test {
     ItemSequences learnt;
     learnt.width = kWidth;
     for (std::int64_t item = 0; item < kItems; ++item)
-      for (std::int64_t j = 0; j < kWidth; ++j)
+      for (std::int64_t j = 0; j < kWidth; ++j) {
+        const std::int64_t turns = item * (1 + j / 2);
+        const double angle = 2 * 3.14159265 * static_cast<double>(turns) / kItems;
         learnt.vectors.push_back(
-            static_cast<float>(std::sqrt(2) * std::cos(2 * 3.14159265 * static_cast<double>(item) *
-                                                           static_cast<double>(1 + j / 2) / kItems +
-                                                       (j % 2 == 0 ? 0 : 1.5708))));
+            static_cast<float>(std::sqrt(2) * std::cos(angle + (j % 2 == 0 ? 0 : 1.5708))));
+      }
     for (std::int64_t s = 0; s < sequences; ++s) {
       const std::int64_t length = 4 + s % 3, stride = 1 + s % 2;
       for (std::int64_t i = 0; i < length; ++i)
