@@ -128,9 +128,13 @@ TEST_F(Config, FaultsOfAFileNameLineKeyValueAndWhatIsExpected) {
       {"in the section", "[sever]\nlisten = \"x\"",
        ":2: unknown option sever.listen: did you mean server.listen?"},
       {"nothing like it", "colour = \"red\"",
-       ":1: unknown option colour: `rapport config show` lists the known ones"},
+       ":1: unknown option colour: expected one of server.listen, "
+       "server.max_body_bytes, server.trust_headers, server.origins, language.temperature, "
+       "language.model.path, language.seed, language.api_key"},
       {"an unknown section, even empty", "[telemetry]",
-       ":1: unknown option telemetry: `rapport config show` lists the known ones"},
+       ":1: unknown option telemetry: expected one of server.listen, "
+       "server.max_body_bytes, server.trust_headers, server.origins, language.temperature, "
+       "language.model.path, language.seed, language.api_key"},
       {"a value where a section is", "server = 3",
        ":1: server is a section: write its options under [server]"},
       {"a section where a value is", "[server.listen]\nx = 1",

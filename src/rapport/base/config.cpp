@@ -1,6 +1,7 @@
 #include "rapport/base/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
@@ -205,10 +206,14 @@ struct FromToml {
   }
 };
 
+/// The configuration has more options than a sentence can hold; a model has few.
+constexpr std::size_t kMostNamed = 30;
+
 std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
   const std::string near = nearest(word, known);
-  return near.empty() ? "`rapport config show` lists the known ones"
-                      : fmt::format("did you mean {}?", near);
+  if (!near.empty()) return fmt::format("did you mean {}?", near);
+  return known.size() > kMostNamed ? "`rapport config show` lists the known ones"
+                                   : fmt::format("expected one of {}", fmt::join(known, ", "));
 }
 
 std::vector<std::string> keys_of(const std::vector<OptionSet::Option>& options) {

@@ -112,11 +112,12 @@ Result<void> read_vectors(const std::vector<std::string>& directories, const dat
   for (const std::string& directory : directories) {
     TRY(const auto model, load_retriever_of(directory, dataset));
     if (model->item_vectors().empty())
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("items: {} is a {}, which has no vectors of items: name a sasrec, "
-                              "gru4rec, caser or bert4rec",
-                              directory, model->kind()),
-                  "items");
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("items: {} is of the kind {}, which has no vectors of items: name a sasrec, "
+                      "gru4rec, caser or bert4rec",
+                      directory, model->kind()),
+          "items");
     append_standardised(model->item_vectors(), dataset.items(), columns);
   }
   learnt.width = static_cast<std::int64_t>(columns.size());
