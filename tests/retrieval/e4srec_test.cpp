@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rapport/retrieval/item_embeddings.h"
 #include "rapport/retrieval/model_directory.h"
 #include "rapport/retrieval/popularity.h"
 #include "rapport/retrieval/sasrec.h"
@@ -121,6 +122,18 @@ TEST_F(E4srecTest, ReadsTheVectorsOfSeveralModels) {
   ASSERT_TRUE(fitted) << fitted.error().message;
   EXPECT_EQ(fitted->model->options()["width"], 32);
   EXPECT_EQ(fitted->options["items"], Json({"items", "more"}));
+}
+
+TEST_F(E4srecTest, ReadsWhatAnEmbeddingModelMadeOfTheItemsBesideThem) {
+  ItemEmbeddings made{.embedder = "made up", .dimensions = 3, .values = {}};
+  for (std::int64_t i = 0; i < kItems * 3; ++i)
+    made.values.push_back(static_cast<float>(i % 7) - 3);
+  ASSERT_TRUE(save_item_embeddings(made, dataset_, path("embeddings")));
+  const auto fitted =
+      fit(options({{"items", path("items") + "," + path("embeddings")}, {"epochs", "1"}}));
+  ASSERT_TRUE(fitted) << fitted.error().message;
+  EXPECT_EQ(fitted->model->options()["width"], 16 + 3);
+  EXPECT_EQ(fitted->options["items"], Json({"items", "embeddings"}));
 }
 
 TEST_F(E4srecTest, ReadsThroughTheFirstLayersOfTheLanguageModelAlone) {

@@ -66,8 +66,8 @@ Result<void> train(Context& context, const PalrTrain& command) {
   TRY_VOID(answers.open(dataset));
   palr::LanguageAnswers language = answers.pointers();
   if (!command.embeddings.empty()) {
-    TRY(auto embeddings, palr::load_item_embeddings(command.embeddings, dataset));
-    language.embeddings = std::make_shared<const palr::ItemEmbeddings>(std::move(embeddings));
+    TRY(auto embeddings, retrieval::load_item_embeddings(command.embeddings, dataset));
+    language.embeddings = std::make_shared<const retrieval::ItemEmbeddings>(std::move(embeddings));
   }
   Course course(context);
   TRY(const palr::RankingModel model,

@@ -5,7 +5,7 @@
 #include "rapport/cli/palr_course.h"
 #include "rapport/language/llama_embedder.h"
 #include "rapport/language/model_files.h"
-#include "rapport/palr/item_embeddings.h"
+#include "rapport/retrieval/item_embeddings.h"
 
 namespace rapport::cli {
 namespace {
@@ -18,7 +18,7 @@ struct Embedding {
 
 Result<void> embed(Context& context, const Embedding& command) {
   TRY(const data::Dataset dataset, data::Dataset::open(command.data));
-  TRY_VOID(palr::check_embeddings_output(command.output));
+  TRY_VOID(retrieval::check_embeddings_output(command.output));
   TRY(const language::ModelFile file,
       language::find_model(command.embedder, language::model_folders(context.home)));
   // Nothing else computes beside it, unlike in a server.
@@ -26,9 +26,10 @@ Result<void> embed(Context& context, const Embedding& command) {
   options.threads = static_cast<std::int64_t>(base::thread_count(context.threads));
   TRY(const auto embedder, language::LlamaEmbedder::load(options));
   Course course(context);
-  TRY(const palr::ItemEmbeddings made,
-      palr::embed_items(dataset, *embedder, course.stage("embeddings", dataset.items(), "items")));
-  TRY_VOID(palr::save_item_embeddings(palr::whitened(made), dataset, command.output));
+  TRY(const retrieval::ItemEmbeddings made,
+      retrieval::embed_items(dataset, *embedder,
+                             course.stage("embeddings", dataset.items(), "items")));
+  TRY_VOID(retrieval::save_item_embeddings(retrieval::whitened(made), dataset, command.output));
   if (context.json) {
     print_json(context, {{"directory", command.output},
                          {"embedder", made.embedder},

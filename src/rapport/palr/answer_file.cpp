@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include "rapport/base/files.h"
-#include "rapport/palr/json_member.h"
+#include "rapport/base/json_member.h"
 
 namespace rapport::palr {
 namespace {
@@ -33,15 +33,15 @@ std::string difference(const Json& theirs, const Json& ours) {
 
 Result<void> check_header(const Json& json, const std::filesystem::path& path,
                           std::string_view kind, const data::Dataset& dataset) {
-  if (text_member(json, "format") != kFormat || text_member(json, "kind") != kind)
+  if (base::text_member(json, "format") != kFormat || base::text_member(json, "kind") != kind)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} does not hold a language model's {}", path.string(), kind));
-  const Json* version = member(json, "version", &Json::is_number_integer);
+  const Json* version = base::member(json, "version", &Json::is_number_integer);
   if (version == nullptr || *version != kVersion)
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{} is of another version of Rapport: ask anew", path.string()));
-  const Json* data = member(json, "data", &Json::is_object);
-  if (data == nullptr || text_member(*data, "checksum") != dataset.checksum())
+  const Json* data = base::member(json, "data", &Json::is_object);
+  if (data == nullptr || base::text_member(*data, "checksum") != dataset.checksum())
     return fail(ErrorCode::kConflict, fmt::format("{} is of other interactions than {}: ask anew",
                                                   path.string(), dataset.name()));
   return {};
@@ -74,9 +74,9 @@ Result<Contents> parse(std::string_view text, const std::filesystem::path& path,
       contents.header = *json;
       continue;
     }
-    const Json* id = member(*json, "user", &Json::is_string);
-    const Json* history = member(*json, "history", &Json::is_number_unsigned);
-    const Json* weight = member(*json, "weight", &Json::is_number);
+    const Json* id = base::member(*json, "user", &Json::is_string);
+    const Json* history = base::member(*json, "history", &Json::is_number_unsigned);
+    const Json* weight = base::member(*json, "weight", &Json::is_number);
     if (id == nullptr || history == nullptr || weight == nullptr)
       return corrupt("a user, a weight or the length of a history is missing");
     const auto user = dataset.people().find(id->get<std::string>());

@@ -9,7 +9,7 @@
 
 #include "rapport/data/dataset.h"
 #include "rapport/palr/features.h"
-#include "rapport/palr/item_embeddings.h"
+#include "rapport/retrieval/item_embeddings.h"
 
 namespace rapport::palr {
 
@@ -29,7 +29,7 @@ Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
                                                retrieval::TrainingThreads& threads);
 
 /// The same by the products of embeddings.
-FeatureFamily embedding_features(std::shared_ptr<const ItemEmbeddings> vectors);
+FeatureFamily embedding_features(std::shared_ptr<const retrieval::ItemEmbeddings> vectors);
 /// Its features.
 inline constexpr std::string_view kEmbeddingFeatures[] = {"embedding_newest", "embedding_second",
                                                           "embedding_third", "embedding_history",

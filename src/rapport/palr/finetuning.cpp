@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "rapport/palr/json_member.h"
+#include "rapport/base/json_member.h"
 #include "rapport/palr/option_json.h"
 
 namespace rapport::palr {
@@ -83,18 +83,19 @@ Json about_tuning(const data::Dataset& dataset, const InstructionOptions& instru
 Result<std::optional<TunedOn>> tuned_on(const std::filesystem::path& adapter,
                                         const data::Dataset& dataset) {
   TRY(const tuning::LoraAdapter read, tuning::read_adapter(adapter));
-  const Json* data = member(read.about, "data", &Json::is_object);
-  const Json* lot = member(read.about, "lot", &Json::is_object);
-  const Json* instructions = member(read.about, "instructions", &Json::is_object);
-  const Json* question = member(read.about, "question", &Json::is_object);
+  const Json* data = base::member(read.about, "data", &Json::is_object);
+  const Json* lot = base::member(read.about, "lot", &Json::is_object);
+  const Json* instructions = base::member(read.about, "instructions", &Json::is_object);
+  const Json* question = base::member(read.about, "question", &Json::is_object);
   if (data == nullptr || lot == nullptr || instructions == nullptr || question == nullptr)
     return std::nullopt;
-  if (text_member(*data, "catalogue_checksum") != dataset.catalogue_checksum()) return std::nullopt;
-  if (text_member(*data, "checksum") != dataset.checksum())
+  if (base::text_member(*data, "catalogue_checksum") != dataset.catalogue_checksum())
+    return std::nullopt;
+  if (base::text_member(*data, "checksum") != dataset.checksum())
     return fail(ErrorCode::kConflict,
                 fmt::format("{} was tuned on other interactions with the items of {} ({}): it may "
                             "have learned what it would be asked for; tune it on these",
-                            adapter.string(), dataset.name(), text_member(*data, "name")),
+                            adapter.string(), dataset.name(), base::text_member(*data, "name")),
                 "adapter");
   TunedOn tuned;
   const auto drawn = LotOptions::from_json(*lot);

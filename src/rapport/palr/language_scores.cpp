@@ -121,7 +121,7 @@ Json to_json(const data::Dataset& dataset, const ScoredCandidates& scored) {
 
 /// A member that is an array of finite numbers, as many as `size`.
 bool read_numbers(const Json& json, const char* name, std::size_t size, std::vector<float>& into) {
-  const Json* numbers = member(json, name, &Json::is_array);
+  const Json* numbers = base::member(json, name, &Json::is_array);
   if (numbers == nullptr || numbers->size() != size) return false;
   for (const Json& each : *numbers) {
     if (!each.is_number()) return false;
@@ -132,7 +132,7 @@ bool read_numbers(const Json& json, const char* name, std::size_t size, std::vec
 
 /// None where the line is not one that `to_json` made for this data set.
 std::optional<ScoredCandidates> read_line(const Json& json, const data::Dataset& dataset) {
-  const Json* items = member(json, "items", &Json::is_array);
+  const Json* items = base::member(json, "items", &Json::is_array);
   if (items == nullptr) return std::nullopt;
   ScoredCandidates scored;
   for (const Json& each : *items) {

@@ -24,10 +24,10 @@
 #include <string>
 #include <vector>
 
+#include "rapport/base/json_member.h"
 #include "rapport/palr/answer_file.h"
 #include "rapport/palr/candidates.h"
 #include "rapport/palr/features.h"
-#include "rapport/palr/json_member.h"
 #include "rapport/palr/questions.h"
 
 namespace rapport::palr {
@@ -64,7 +64,7 @@ class LanguageScores {
   std::size_t size() const { return scored_.size(); }
   /// How they were made: {"model", "ask", "options", "data", …}.
   const Json& about() const { return about_; }
-  bool has_priors() const { return text_member(about_, "ask") == "titles"; }
+  bool has_priors() const { return base::text_member(about_, "ask") == "titles"; }
 
  private:
   Json about_;

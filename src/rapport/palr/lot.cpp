@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "rapport/base/json_member.h"
 #include "rapport/base/random.h"
 #include "rapport/data/groups.h"
 #include "rapport/data/sample.h"
-#include "rapport/palr/json_member.h"
 
 namespace rapport::palr {
 
@@ -15,9 +15,9 @@ Json LotOptions::to_json() const {
 }
 
 std::optional<LotOptions> LotOptions::from_json(const Json& json) {
-  const Json* fraction = member(json, "fraction", &Json::is_number);
-  const Json* strata = member(json, "strata", &Json::is_string);
-  const Json* seed = member(json, "seed", &Json::is_number_integer);
+  const Json* fraction = base::member(json, "fraction", &Json::is_number);
+  const Json* strata = base::member(json, "strata", &Json::is_string);
+  const Json* seed = base::member(json, "seed", &Json::is_number_integer);
   if (fraction == nullptr || strata == nullptr || seed == nullptr) return std::nullopt;
   return LotOptions{fraction->get<double>(), strata->get<std::string>(), seed->get<std::int64_t>()};
 }

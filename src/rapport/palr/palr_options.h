@@ -46,7 +46,7 @@ inline constexpr std::string_view kFamilies[] = {
 struct LanguageAnswers {
   const LanguageScores* scores = nullptr;
   const UserProfiles* profiles = nullptr;
-  std::shared_ptr<const ItemEmbeddings> embeddings = nullptr;
+  std::shared_ptr<const retrieval::ItemEmbeddings> embeddings = nullptr;
 };
 
 /// The columns that these options ask for. What `language` points to outlives them; families of

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "rapport/base/json_member.h"
 #include "rapport/evaluation/report.h"
-#include "rapport/palr/json_member.h"
 
 namespace rapport::palr {
 namespace {
@@ -155,7 +155,7 @@ Result<std::vector<Lot>> lots_seen(const data::Dataset& dataset, const RankingMo
   std::vector<LotOptions> options = {learning_lot(model.options, model.seed)};
   const auto add_tuned = [&](const auto* read) {
     if (read == nullptr || !read->about().contains("tuned")) return;
-    const Json* lot = member(read->about()["tuned"], "lot", &Json::is_object);
+    const Json* lot = base::member(read->about()["tuned"], "lot", &Json::is_object);
     if (lot == nullptr) return;
     if (const auto tuned = LotOptions::from_json(*lot)) options.push_back(*tuned);
   };

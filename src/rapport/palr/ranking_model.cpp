@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "rapport/base/files.h"
-#include "rapport/palr/json_member.h"
+#include "rapport/base/json_member.h"
 #include "rapport/retrieval/model_directory.h"
 
 namespace rapport::palr {
@@ -54,25 +54,25 @@ Result<Json> read_description(const std::filesystem::path& directory) {
 /// All of the model but its weights. Errors: kCorrupt.
 Result<RankingModel> read_model(const Json& json, const std::filesystem::path& path) {
   RankingModel model;
-  const Json* columns = member(json, "columns", &Json::is_array);
-  const Json* sources = member(json, "retrievers", &Json::is_array);
-  const Json* seed = member(json, "seed", &Json::is_number_integer);
+  const Json* columns = base::member(json, "columns", &Json::is_array);
+  const Json* sources = base::member(json, "retrievers", &Json::is_array);
+  const Json* seed = base::member(json, "seed", &Json::is_number_integer);
   if (columns == nullptr || sources == nullptr || seed == nullptr)
     return corrupt(path, "columns, retrievers or seed is missing");
   for (const Json& each : *columns) {
-    const Json* name = member(each, "name", &Json::is_string);
-    const Json* meaning = member(each, "meaning", &Json::is_string);
-    const Json* of_user = member(each, "of_user", &Json::is_boolean);
+    const Json* name = base::member(each, "name", &Json::is_string);
+    const Json* meaning = base::member(each, "meaning", &Json::is_string);
+    const Json* of_user = base::member(each, "of_user", &Json::is_boolean);
     if (name == nullptr || meaning == nullptr || of_user == nullptr)
       return corrupt(path, "a column has no name or meaning");
     model.columns.push_back(
         {name->get<std::string>(), meaning->get<std::string>(), "", of_user->get<bool>()});
   }
   for (const Json& each : *sources) {
-    const Json* name = member(each, "name", &Json::is_string);
-    const Json* kind = member(each, "kind", &Json::is_string);
-    const Json* checksum = member(each, "sha256", &Json::is_string);
-    const Json* proposes = member(each, "proposes", &Json::is_boolean);
+    const Json* name = base::member(each, "name", &Json::is_string);
+    const Json* kind = base::member(each, "kind", &Json::is_string);
+    const Json* checksum = base::member(each, "sha256", &Json::is_string);
+    const Json* proposes = base::member(each, "proposes", &Json::is_boolean);
     if (name == nullptr || kind == nullptr || checksum == nullptr)
       return corrupt(path, "a retriever has no name, kind or sha256");
     // Of models that were made before there were judges, all propose.
@@ -120,7 +120,7 @@ Result<void> save_ranking_model(const RankingModel& model, const data::Dataset& 
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         model.ranker->save(writer);
-        if (model.embeddings) add_item_embeddings(*model.embeddings, writer);
+        if (model.embeddings) retrieval::add_item_embeddings(*model.embeddings, writer);
         return retrieval::write_model_files(folder, dataset,
                                             {{"kind", kKind},
                                              {"ranker", model.ranker->kind()},
@@ -140,9 +140,9 @@ Result<RankingModel> load_ranking_model(const std::filesystem::path& directory,
   TRY(const Json description, read_description(directory));
   const std::filesystem::path path = directory / "model.json";
   TRY(RankingModel model, read_model(description, path));
-  const Json* kind_name = member(description, "ranker", &Json::is_string);
+  const Json* kind_name = base::member(description, "ranker", &Json::is_string);
   if (kind_name == nullptr) return corrupt(path, "ranker is missing");
-  const Json* checksum = member(description["data"], "checksum", &Json::is_string);
+  const Json* checksum = base::member(description["data"], "checksum", &Json::is_string);
   model.data_checksum = checksum == nullptr ? "" : checksum->get<std::string>();
   const auto kind = find_ranker_kind(kind_name->get<std::string>());
   if (!kind)
@@ -155,10 +155,10 @@ Result<RankingModel> load_ranking_model(const std::filesystem::path& directory,
   if (!ranker) return corrupt(directory, ranker.error().message);
   model.ranker = *std::move(ranker);
   if (reads_embeddings(model)) {
-    auto embeddings =
-        read_item_embeddings(weights, text_member(description, "embedder"), dataset.items());
+    auto embeddings = retrieval::read_item_embeddings(
+        weights, base::text_member(description, "embedder"), dataset.items());
     if (!embeddings) return corrupt(directory, embeddings.error().message);
-    model.embeddings = std::make_shared<const ItemEmbeddings>(*std::move(embeddings));
+    model.embeddings = std::make_shared<const retrieval::ItemEmbeddings>(*std::move(embeddings));
   }
   return model;
 }

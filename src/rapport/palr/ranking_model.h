@@ -29,7 +29,7 @@ struct RankingModel {
   /// {"scores", "profiles"}: `about` of what it reads of a language model's answers; null: none.
   Json language;
   /// Those that it reads; null: none.
-  std::shared_ptr<const ItemEmbeddings> embeddings;
+  std::shared_ptr<const retrieval::ItemEmbeddings> embeddings;
   std::int64_t seed = 1;
   std::string data_checksum;     // of the data set it learned from
   Json report = Json::object();  // "validation", "rounds", …: how it came about

@@ -100,7 +100,7 @@ Result<FeatureFamily> text_similarity_features(const data::Dataset& dataset,
   return family;
 }
 
-FeatureFamily embedding_features(std::shared_ptr<const ItemEmbeddings> vectors) {
+FeatureFamily embedding_features(std::shared_ptr<const retrieval::ItemEmbeddings> vectors) {
   FeatureFamily family;
   family.features =
       similarity_features(kEmbeddingFeatures, "text's embedding", "are in what they mean");

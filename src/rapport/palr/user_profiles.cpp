@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include "rapport/palr/json_member.h"
+#include "rapport/base/json_member.h"
 #include "rapport/palr/prompt.h"
 #include "rapport/palr/prompts.h"
 
@@ -31,10 +31,10 @@ Json to_json(const std::vector<PreferenceKeyword>& part, const data::Catalogue& 
 /// None where the JSON is not what `to_json` made with this vocabulary.
 std::optional<PreferenceKeyword> read_keyword(const Json& json, const Vocabulary& vocabulary,
                                               const data::Catalogue& catalogue) {
-  const auto number = vocabulary.find(text_member(json, "keyword"));
-  const Json* support = member(json, "support", &Json::is_number);
-  const Json* lift = member(json, "lift", &Json::is_number);
-  const Json* evidence = member(json, "evidence", &Json::is_array);
+  const auto number = vocabulary.find(base::text_member(json, "keyword"));
+  const Json* support = base::member(json, "support", &Json::is_number);
+  const Json* lift = base::member(json, "lift", &Json::is_number);
+  const Json* evidence = base::member(json, "evidence", &Json::is_array);
   if (!number || support == nullptr || lift == nullptr || evidence == nullptr) return std::nullopt;
   PreferenceKeyword keyword{.keyword = *number,
                             .text = vocabulary.keyword(*number).text,
@@ -54,7 +54,7 @@ std::optional<PreferenceKeyword> read_keyword(const Json& json, const Vocabulary
 std::optional<std::vector<PreferenceKeyword>> read_part(const Json& json, const char* name,
                                                         const Vocabulary& vocabulary,
                                                         const data::Catalogue& catalogue) {
-  const Json* list = member(json, name, &Json::is_array);
+  const Json* list = base::member(json, name, &Json::is_array);
   if (list == nullptr) return std::nullopt;
   std::vector<PreferenceKeyword> part;
   for (const Json& each : *list) {

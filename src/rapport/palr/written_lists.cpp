@@ -7,10 +7,10 @@
 #include <memory>
 #include <optional>
 
+#include "rapport/base/json_member.h"
 #include "rapport/base/text.h"
 #include "rapport/data/leave_one_out.h"
 #include "rapport/evaluation/ranking_metrics.h"
-#include "rapport/palr/json_member.h"
 #include "rapport/palr/option_json.h"
 #include "rapport/palr/prompts.h"
 
@@ -187,8 +187,8 @@ Result<Json> write_lists(const data::Dataset& dataset, data::Split split, const 
   TRY(AnswerFile file,
       AnswerFile::begin(path, header, dataset,
                         [&](const AskedKey& key, float, const Json& json) -> std::string {
-                          const Json* text = member(json, "answer", &Json::is_string);
-                          const Json* is_whole = member(json, "whole", &Json::is_boolean);
+                          const Json* text = base::member(json, "answer", &Json::is_string);
+                          const Json* is_whole = base::member(json, "whole", &Json::is_boolean);
                           if (text == nullptr || is_whole == nullptr) return "it has no answer";
                           answers[key] = {text->get<std::string>(), is_whole->get<bool>()};
                           return "";

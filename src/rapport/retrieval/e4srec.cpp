@@ -14,6 +14,7 @@
 #include "rapport/data/sample.h"
 #include "rapport/language/model_files.h"
 #include "rapport/language/quantize.h"
+#include "rapport/retrieval/item_embeddings.h"
 #include "rapport/retrieval/model_directory.h"
 #include "rapport/retrieval/sizes.h"
 #include "rapport/retrieval/training_loop.h"
@@ -105,20 +106,31 @@ void append_standardised(std::span<const float> from, std::int64_t items,
     for (float& value : columns[j]) value = static_cast<float>(static_cast<double>(value) / size);
 }
 
-/// Into `learnt`. Errors: those of load_retriever_of; kInvalidArgument for a model without vectors.
+/// What `directory` tells items by: a trained model's vectors, or an embedding model's. Errors:
+/// those of load_retriever_of and load_item_embeddings; kInvalidArgument for a model without
+/// vectors.
+Result<std::vector<float>> vectors_of(const std::string& directory, const data::Dataset& dataset) {
+  if (holds_item_embeddings(directory)) {
+    TRY(ItemEmbeddings embeddings, load_item_embeddings(directory, dataset));
+    return std::move(embeddings.values);
+  }
+  TRY(const auto model, load_retriever_of(directory, dataset));
+  const std::span<const float> vectors = model->item_vectors();
+  if (!vectors.empty()) return std::vector<float>(vectors.begin(), vectors.end());
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("items: {} is of the kind {}, which has no vectors of items: name a "
+                          "sasrec, gru4rec, caser or bert4rec, or what rapport palr embed made",
+                          directory, model->kind()),
+              "items");
+}
+
+/// Into `learnt`. Errors: those of vectors_of.
 Result<void> read_vectors(const std::vector<std::string>& directories, const data::Dataset& dataset,
                           tuning::ItemSequences& learnt) {
   std::vector<std::vector<float>> columns;
   for (const std::string& directory : directories) {
-    TRY(const auto model, load_retriever_of(directory, dataset));
-    if (model->item_vectors().empty())
-      return fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("items: {} is of the kind {}, which has no vectors of items: name a sasrec, "
-                      "gru4rec, caser or bert4rec",
-                      directory, model->kind()),
-          "items");
-    append_standardised(model->item_vectors(), dataset.items(), columns);
+    TRY(const std::vector<float> vectors, vectors_of(directory, dataset));
+    append_standardised(vectors, dataset.items(), columns);
   }
   learnt.width = static_cast<std::int64_t>(columns.size());
   learnt.vectors.resize(columns.size() * static_cast<std::size_t>(dataset.items()));
@@ -162,8 +174,10 @@ Result<void> add_sequences_of_some(const data::Dataset& dataset, const E4srecOpt
 }  // namespace
 
 void E4srecOptions::describe(base::OptionSet& set) {
-  set.add("items", items,
-          "directories of trained models whose vectors of items are read, separated by commas");
+  set.add(
+      "items", items,
+      "directories of trained models, or of rapport palr embed, whose vectors of items are read; "
+      "separated by commas");
   set.add("language_model", language_model, "GGUF file, or the name of one (rapport models list)");
   set.add("first_layers", first_layers, "of the language model; the others are left out; 0: all", 0,
           1'000);

@@ -24,7 +24,7 @@
 namespace rapport::retrieval {
 
 struct E4srecOptions {
-  std::vector<std::string> items;  // directories of trained models whose item vectors are read
+  std::vector<std::string> items;  // directories whose item vectors are read
   std::string language_model = "smollm2-135m-instruct-q8_0";  // a name, or a GGUF file's path
   std::int64_t first_layers = 0;  // of it, that are read through; 0: all
   std::int64_t max_length = 50;   // newest items that are read

@@ -5,7 +5,7 @@
 
 #include "rapport/base/json.h"
 
-namespace rapport::palr {
+namespace rapport::base {
 
 /// A member of `json` of this type, or null.
 inline const Json* member(const Json& json, const char* name, bool (Json::*is)() const noexcept) {
@@ -20,4 +20,4 @@ inline std::string text_member(const Json& json, const char* name) {
   return found == nullptr ? "" : found->get<std::string>();
 }
 
-}  // namespace rapport::palr
+}  // namespace rapport::base

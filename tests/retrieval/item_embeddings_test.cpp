@@ -1,4 +1,4 @@
-#include "rapport/palr/item_embeddings.h"
+#include "rapport/retrieval/item_embeddings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,17 +10,14 @@
 #include <stdexcept>
 #include <utility>
 
-#include "palr_testing.h"
 #include "rapport/base/text.h"
 #include "rapport/language/llama_embedder.h"
-#include "rapport/palr/feature_families.h"
-#include "rapport/palr/learning.h"
-#include "rapport/palr/list_ranker.h"
 #include "rapport/retrieval/model_directory.h"
+#include "rapport/retrieval/registry.h"
 #include "testing/model_files.h"
 #include "testing/temporary_directory.h"
 
-namespace rapport::palr {
+namespace rapport::retrieval {
 namespace {
 
 using ::testing::Each;
@@ -69,7 +66,7 @@ class ItemVectors : public ::testing::Test {
  protected:
   ItemVectors() {
     auto loaded = language::LlamaEmbedder::load(
-        {.path = testing::model_file("all-minilm-l6-v2-f32.gguf"), .threads = 1});
+        {.path = rapport::testing::model_file("all-minilm-l6-v2-f32.gguf"), .threads = 1});
     if (!loaded) throw std::runtime_error(loaded.error().message);
     embedder_ = *std::move(loaded);
   }
@@ -80,7 +77,7 @@ class ItemVectors : public ::testing::Test {
   }
 
   std::unique_ptr<language::LlamaEmbedder> embedder_;
-  testing::TemporaryDirectory home_;
+  rapport::testing::TemporaryDirectory home_;
 };
 
 TEST_F(ItemVectors, SayWhatIsAlikeInMeaning) {
@@ -129,7 +126,7 @@ TEST_F(ItemVectors, AreRefusedBesideOtherTexts) {
 }
 
 TEST_F(ItemVectors, TellHowFarTheyAreAndMayBeStopped) {
-  const data::Dataset shop = brand_shop(10, 20, 5, 1);
+  const data::Dataset shop = catalogue_of(std::vector<data::Item>(200, {.title = "Alien"}));
   std::vector<double> told;
   const auto stopped = embed_items(shop, *embedder_, [&](double done) -> Result<void> {
     told.push_back(done);
@@ -142,7 +139,9 @@ TEST_F(ItemVectors, TellHowFarTheyAreAndMayBeStopped) {
 }
 
 TEST_F(ItemVectors, AreReadBackForTheirCatalogueOnly) {
-  const data::Dataset shop = brand_shop(10, 2, 5, 1);
+  const data::Dataset shop = catalogue_of({{.title = "a"}, {.title = "b"}, {.title = "c"}});
+  const data::Dataset larger =
+      catalogue_of({{.title = "a"}, {.title = "b"}, {.title = "c"}, {.title = "d"}});
   const ItemEmbeddings made = embedded(shop);
   const std::string directory = home_.file("embeddings");
   ASSERT_TRUE(save_item_embeddings(made, shop, directory));
@@ -150,59 +149,18 @@ TEST_F(ItemVectors, AreReadBackForTheirCatalogueOnly) {
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->values, made.values);
   EXPECT_EQ(again->embedder, made.embedder);
-  EXPECT_EQ(load_item_embeddings(directory, brand_shop(10, 3, 5, 1)).error().code,
-            ErrorCode::kConflict);
+  EXPECT_EQ(load_item_embeddings(directory, larger).error().code, ErrorCode::kConflict);
   EXPECT_EQ(load_item_embeddings(home_.file("nowhere"), shop).error().code, ErrorCode::kNotFound);
   std::ofstream(home_.file("embeddings/weights.safetensors"), std::ios::app) << "more";
   EXPECT_EQ(load_item_embeddings(directory, shop).error().code, ErrorCode::kCorrupt);
   const base::SystemClock clock;
-  const auto fit = retrieval::fit_retriever("popularity", shop, {}, {.clock = clock});
-  ASSERT_TRUE(fit && retrieval::save_model(*fit, shop, home_.file("popularity")));
+  const auto fit = fit_retriever("popularity", shop, {}, {.clock = clock});
+  ASSERT_TRUE(fit && save_model(*fit, shop, home_.file("popularity")));
   EXPECT_EQ(load_item_embeddings(home_.file("popularity"), shop).error().code,
             ErrorCode::kUnsupported);
   EXPECT_EQ(save_item_embeddings(made, shop, home_.file("popularity")).error().code,
             ErrorCode::kConflict)
       << "it would have replaced a model";
-}
-
-// A ranker that reads them takes them along: what ranks later needs neither the folder nor the
-// embedding model.
-TEST_F(ItemVectors, GoWithTheRankerThatReadsThem) {
-  const data::Dataset shop = brand_shop(120, 6, 6, 3);
-  const std::vector<CandidateSource> sources = {trained("popularity", shop)};
-  const base::SystemClock clock;
-  PalrOptions options;
-  options.pool.best = 20;
-  options.fraction = 1;
-  options.features = {"embeddings"};
-  options.ranker.rounds = 20;
-  const auto blind = learn_ranking(shop, sources, options, {}, {.clock = clock, .ranker = {}});
-  ASSERT_FALSE(blind);
-  EXPECT_THAT(blind.error().message, HasSubstr("name its file with --embeddings"));
-
-  const LanguageAnswers language{
-      .embeddings = std::make_shared<const ItemEmbeddings>(whitened(embedded(shop)))};
-  const auto model =
-      learn_ranking(shop, sources, options, language, {.clock = clock, .ranker = {}});
-  ASSERT_TRUE(model) << model.error().message;
-  EXPECT_GT(model->report["validation"]["ndcg@10"].get<double>(),
-            1.5 * model->report["retrievers"][0]["ndcg@10"].get<double>())
-      << "users stay with a brand, which the text has";
-  ASSERT_TRUE(save_ranking_model(*model, shop, home_.file("ranker")));
-  auto again = load_ranking_model(home_.file("ranker"), shop);
-  ASSERT_TRUE(again) << again.error().message;
-  EXPECT_TRUE(reads_embeddings(*again));
-
-  const std::vector<data::ItemIndex> history = {3, 5, 8};
-  const auto list_of = [&](RankingModel&& of) {
-    const auto ranker = ListRanker::create(std::move(of), sources, shop, 1);
-    EXPECT_TRUE(ranker) << ranker.error().message;
-    return (*ranker)->rank({.history = history}, {}).value();
-  };
-  const RankedList list = list_of(*std::move(again));
-  RankingModel first =
-      *learn_ranking(shop, sources, options, language, {.clock = clock, .ranker = {}});
-  EXPECT_EQ(list.scores, list_of(std::move(first)).scores);
 }
 
 /// `items` vectors in 6 dimensions that all point one way and spread along few.
@@ -246,21 +204,8 @@ TEST(Whitened, LeavesWhatHasNoTextAndMindsNoTwins) {
   EXPECT_THAT(white.values, Each(0.0f)) << "nothing tells them apart";
 }
 
-// The most alike of a history may be unlike all the same.
-TEST(EmbeddingFeatures, MayBeNegative) {
-  const auto vectors = std::make_shared<const ItemEmbeddings>(
-      ItemEmbeddings{.embedder = "made up", .dimensions = 1, .values = {1, -0.5f, -0.25f}});
-  const FeatureFamily family = embedding_features(vectors);
-  Pool pool;
-  pool.items = {1, 2};
-  const std::vector<data::ItemIndex> history = {0};
-  std::vector<float> values(10);
-  ASSERT_TRUE(family.compute({.user = 0, .history = history, .pool = pool}, values));
-  EXPECT_THAT(values, ::testing::ElementsAre(-.5f, 0, 0, -.5f, -.5f, -.25f, 0, 0, -.25f, -.25f));
-}
-
 TEST(ReadItemEmbeddings, RefusesMoreDimensionsThanThereAre) {
-  const testing::TemporaryDirectory home;
+  const rapport::testing::TemporaryDirectory home;
   base::SafetensorsWriter writer;
   writer.add("item_embeddings", {2, kMostDimensions + 1},
              std::vector<float>(2 * (kMostDimensions + 1)));
@@ -270,4 +215,4 @@ TEST(ReadItemEmbeddings, RefusesMoreDimensionsThanThereAre) {
 }
 
 }  // namespace
-}  // namespace rapport::palr
+}  // namespace rapport::retrieval

@@ -17,7 +17,7 @@
 #include "rapport/language/text_embedder.h"
 #include "rapport/retrieval/training_threads.h"
 
-namespace rapport::palr {
+namespace rapport::retrieval {
 
 struct ItemEmbeddings {
   std::string embedder;         // its id
@@ -38,7 +38,7 @@ std::string embedded_text(const data::Item& item);
 /// item has text; kUnsupported for an embedder of too many dimensions; kInternal where it makes a
 /// number that is none, naming the item; its own; those of `step`.
 Result<ItemEmbeddings> embed_items(const data::Dataset& dataset, language::TextEmbedder& embedder,
-                                   const retrieval::WorkStep& step);
+                                   const WorkStep& step);
 
 /// The same vectors, less their mean, in a basis in which they spread alike in all directions
 /// (whitening, Su et al. 2021, with the covariance shrunk towards a ball), each of length 1:
@@ -50,6 +50,8 @@ Result<void> check_embeddings_output(const std::filesystem::path& directory);
 /// Whole or not at all. Errors: those of check_embeddings_output; kIo.
 Result<void> save_item_embeddings(const ItemEmbeddings& embeddings, const data::Dataset& dataset,
                                   const std::filesystem::path& directory);
+/// Whether `directory` says of itself that it holds some.
+bool holds_item_embeddings(const std::filesystem::path& directory);
 /// Errors: kNotFound; kCorrupt; kUnsupported; kConflict for another catalogue, or other texts than
 /// were embedded. Each names the directory and what to do.
 Result<ItemEmbeddings> load_item_embeddings(const std::filesystem::path& directory,
@@ -61,4 +63,4 @@ void add_item_embeddings(const ItemEmbeddings& embeddings, base::SafetensorsWrit
 Result<ItemEmbeddings> read_item_embeddings(const base::Safetensors& file, std::string embedder,
                                             std::int64_t items);
 
-}  // namespace rapport::palr
+}  // namespace rapport::retrieval

@@ -1,4 +1,4 @@
-#include "rapport/palr/item_embeddings.h"
+#include "rapport/retrieval/item_embeddings.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,13 +10,13 @@
 
 #include "rapport/base/digest.h"
 #include "rapport/base/files.h"
+#include "rapport/base/json_member.h"
 #include "rapport/base/text.h"
-#include "rapport/palr/json_member.h"
 #include "rapport/retrieval/model_directory.h"
 #include "rapport/retrieval/retriever.h"
 #include "rapport/retrieval/text_features.h"
 
-namespace rapport::palr {
+namespace rapport::retrieval {
 namespace {
 
 constexpr const char* kKind = "item-embeddings";
@@ -130,8 +130,8 @@ std::string embedded_text(const data::Item& item) {
 }
 
 Result<ItemEmbeddings> embed_items(const data::Dataset& dataset, language::TextEmbedder& embedder,
-                                   const retrieval::WorkStep& step) {
-  if (!retrieval::has_text(dataset.catalogue()))
+                                   const WorkStep& step) {
+  if (!has_text(dataset.catalogue()))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("no item of {} has a title, a brand or categories to embed: prepare it "
                             "with its items",
@@ -206,7 +206,7 @@ ItemEmbeddings whitened(const ItemEmbeddings& embeddings) {
 }
 
 Result<void> check_embeddings_output(const std::filesystem::path& directory) {
-  return retrieval::check_output(directory, kKind, "folder of item embeddings");
+  return check_output(directory, kKind, "folder of item embeddings");
 }
 
 Result<void> save_item_embeddings(const ItemEmbeddings& embeddings, const data::Dataset& dataset,
@@ -216,12 +216,17 @@ Result<void> save_item_embeddings(const ItemEmbeddings& embeddings, const data::
       directory, [&](const std::filesystem::path& folder) -> Result<void> {
         base::SafetensorsWriter writer;
         add_item_embeddings(embeddings, writer);
-        return retrieval::write_model_files(
+        return write_model_files(
             folder, dataset,
             {{"kind", kKind},
              {"options", {{"embedder", embeddings.embedder}, {"texts", digest_of_texts(dataset)}}}},
             writer);
       });
+}
+
+bool holds_item_embeddings(const std::filesystem::path& directory) {
+  const auto description = read_model_description(directory);
+  return description && (*description)["kind"] == kKind;
 }
 
 Result<ItemEmbeddings> load_item_embeddings(const std::filesystem::path& directory,
@@ -231,7 +236,7 @@ Result<ItemEmbeddings> load_item_embeddings(const std::filesystem::path& directo
                 fmt::format("{} {}: make them with rapport palr embed", directory.string(), fault),
                 "embeddings");
   };
-  const auto description = retrieval::read_model_description(directory);
+  const auto description = read_model_description(directory);
   if (!description)
     return refused(description.error().code, description.error().code == ErrorCode::kNotFound
                                                  ? "holds no item embeddings"
@@ -240,16 +245,16 @@ Result<ItemEmbeddings> load_item_embeddings(const std::filesystem::path& directo
     return refused(ErrorCode::kUnsupported,
                    fmt::format("is a model of the kind {} and holds no item embeddings",
                                (*description)["kind"].get<std::string>()));
-  const auto file = retrieval::open_model_weights(directory, *description, dataset);
+  const auto file = open_model_weights(directory, *description, dataset);
   if (!file)
     return refused(file.error().code, file.error().code == ErrorCode::kConflict
                                           ? "has those of another catalogue"
                                           : "has vectors that are damaged");
   const Json& options = (*description)["options"];
-  if (text_member(options, "texts") != digest_of_texts(dataset))
+  if (base::text_member(options, "texts") != digest_of_texts(dataset))
     return refused(ErrorCode::kConflict,
                    fmt::format("has those of other texts than {} has now", dataset.name()));
-  auto read = read_item_embeddings(*file, text_member(options, "embedder"), dataset.items());
+  auto read = read_item_embeddings(*file, base::text_member(options, "embedder"), dataset.items());
   if (!read) return refused(read.error().code, read.error().message);
   return *std::move(read);
 }
@@ -266,8 +271,8 @@ Result<ItemEmbeddings> read_item_embeddings(const base::Safetensors& file, std::
       found->second.shape[1] < 1 || found->second.shape[1] > kMostDimensions)
     return fail(ErrorCode::kCorrupt, "has no vectors of items");
   ItemEmbeddings read{std::move(embedder), found->second.shape[1], {}};
-  TRY(read.values, retrieval::read_weights(file, kTensor, {items, read.dimensions}));
+  TRY(read.values, read_weights(file, kTensor, {items, read.dimensions}));
   return read;
 }
 
-}  // namespace rapport::palr
+}  // namespace rapport::retrieval
