@@ -134,6 +134,14 @@ def models_of(names, folder, data, seed, what):
     return {name: WORK / run_name(BY_NAME[name], data, seed) for name in names}
 
 
+def embeddings_of(dataset, data):
+    """What the default embedding model makes of the items' texts; made where it is not there."""
+    folder = WORK / f"embeddings-{data}"
+    if not (folder / "model.json").exists():
+        rapport("palr", "embed", "--data", dataset, "--output", folder)
+    return folder
+
+
 def commits_of(models):
     """Of the program that trained each, by run, as its result file says; None where there is none."""
     files = {model.name: RESULTS / f"{model.name}.json" for model in models}
@@ -157,7 +165,8 @@ def run(row, folder, data, seed, again):
     # Of a row of your own nobody knows yet whether it reads text.
     dataset, found = dataset_of(folder, data, text=row.name not in BY_NAME or data in row.text)
     members = list(models_of(row.members.get(data, ()), folder, data, seed, label).values())
-    settings = [*row.set, *([f"{row.made_of}=" + ",".join(map(str, members))] if members else [])]
+    parts = members + ([embeddings_of(dataset, data)] if row.embeddings else [])
+    settings = [*row.set, *row.set_on.get(data, ()), *([f"{row.made_of}=" + ",".join(map(str, parts))] if parts else [])]
     model = WORK / label
     built = commit()  # of what trains; by the end, the checkout may be further
     trained = rapport("train", "--data", dataset, "--model", row.model, "--output", model, "--seed", seed, "--resume",

@@ -68,8 +68,10 @@ class Row:
     about: str
     label: str = ""
     set: tuple = ()  # KEY=VALUE
+    set_on: dict = field(default_factory=dict)  # more of them: data set → KEY=VALUE
     members: dict = field(default_factory=dict)  # trained models that it is made of: data set → names of other rows
     made_of: str = "models"  # the option that names them
+    embeddings: bool = False  # what an embedding model makes of the items' texts is among them
     text: tuple = ()  # data sets on which it reads the items' text
     data: tuple = BOTH
     seeded: bool = True  # False: nothing is left to chance, one run is all
@@ -100,6 +102,9 @@ ROWS = [
     Row("sasrec", "SASRec with text", label="text", set=("text=true",), text=BOTH),
     Row("e4srec", "E4SRec: SmolLM2-135M reads items", set=("first_layers=8", "epochs=8", "batch_tokens=1024"), text=BOTH,
         members={"ml-1m": ("gru4rec-text", "sasrec"), "beauty": ("sasrec-text", "gru4rec-text")}, made_of="items"),
+    Row("e4srec", "E4SRec beside SASRec: SmolLM2-135M reads its items and what MiniLM makes of their texts", label="texts",
+        set=("first_layers=8", "batch_tokens=1024"), set_on={"ml-1m": ("windows=0", "epochs=3"), "beauty": ("epochs=8",)},
+        text=BOTH, members={name: ("sasrec",) for name in BOTH}, made_of="items", embeddings=True),
     # Members are what cross-fitting on the validation items is best with.
     Row("fusion", "linear fusion without text",
         members={"ml-1m": ("sasrec", "gru4rec", "caser", "ridge", "ease"),

@@ -62,6 +62,27 @@ TEST_F(PalrCommand, LearnsARankingAndMeasuresIt) {
   EXPECT_THAT(table.out, HasSubstr("| all "));
 }
 
+TEST_F(PalrCommand, MeasuresWhatOneMoreVoiceAddsToARetriever) {
+  const std::vector<std::string> words = {
+      "evaluate", "--data",           data(),        "--retriever", home_.file("popularity"),
+      "--judges", home_.file("ease"), "--resamples", "50"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return run(std::move(more));
+  };
+  const Ran measured = with({"--json"});
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  const Json json = Json::parse(measured.out);
+  EXPECT_EQ(json["users"], 120);
+  EXPECT_EQ(json["retriever"]["name"], "popularity");
+  EXPECT_EQ(json["language_model"]["name"], "ease");
+  EXPECT_TRUE(json["fused"]["gain"]["ndcg@10"].contains("low"));
+  EXPECT_THAT(with({}).out, HasSubstr("popularity and ease"));
+  EXPECT_THAT(with({"--ranker", ranker()}).err, HasSubstr("--ranker is for a learned ranking"));
+  EXPECT_THAT(with({"--split", "validation"}).err, HasSubstr("--split is for a learned ranking"));
+  EXPECT_THAT(run({"evaluate", "--data", data()}).err, HasSubstr("or a --retriever"));
+}
+
 TEST_F(PalrCommand, EmbedsACatalogueForARankerToRead) {
   const std::string vectors = home_.file("vectors");
   const Ran embedded = run({"embed", "--data", data(), "--output", vectors, "--embedder",

@@ -337,6 +337,34 @@ TEST_F(LanguageScoresOfAShop, AreAskedInTheWordsThatWereTuned) {
   EXPECT_THAT(answer, ElementsAre(questions.letter(place)[0], questions.end()));
 }
 
+TEST_F(LanguageScoresOfAShop, AreAskedWithTheProfileBesideTheHistoryWhereWanted) {
+  const data::Dataset shop = brand_shop(16, 8, 6, 1);
+  const auto history = shop.history(0);
+  const auto likes = supported_keywords(history, mine_vocabulary(shop, {}), 2);
+  ASSERT_FALSE(likes.empty());
+  const auto asked = [&](const QuestionOptions& options) {
+    const auto questions = Questions::create(shop, model(), options).value();
+    std::string text;
+    for (const auto& messages :
+         {questions.recommend_messages(history, 2), questions.recommend_messages({}, 2),
+          questions.recommend_retrieval_messages(history, history)})
+      text += messages.value().back().content();
+    return text;
+  };
+  const std::string with = asked({.history = 1, .profile = 2});
+  const std::string line = "The person likes: ";
+  const std::size_t first = with.find(line);
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(with.substr(first + line.size(), likes[0].text.size()), likes[0].text)
+      << "of the whole history, though one item is shown";
+  EXPECT_NE(with.find(line, first + 1), std::string::npos) << "beside candidates too";
+  EXPECT_EQ(asked({.history = 1}).find(line), std::string::npos);
+
+  const InstructionOptions options{.task = "recommend", .fraction = 1, .profile = 3};
+  const Json about = about_tuning(shop, options, {}, {}, 1);
+  EXPECT_EQ(about["instructions"]["profile"], 3) << "what is asked later is asked in the same way";
+}
+
 TEST_F(LanguageScoresOfAShop, AProfileIsInWordsOfTheCatalogueAndTheSameEachTime) {
   const Vocabulary vocabulary = mine_vocabulary(shop_, {.most_share = 0.5});
   const auto profiler = Profiler::create(shop_, vocabulary, &model(),

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "rapport/cli/palr_course.h"
+#include "rapport/palr/fused_evaluation.h"
 #include "rapport/palr/ranking_evaluation.h"
 
 namespace rapport::cli {
@@ -49,9 +50,10 @@ struct PalrTrain {
 };
 
 struct PalrEvaluate {
-  std::string data, ranker, beside;
+  std::string data, ranker, beside, retriever;
   Answers answers;
-  std::vector<std::string> models;
+  std::vector<std::string> models, judges;
+  std::int64_t candidates = 50;
   std::string split = "test";
   std::int64_t resamples = 10'000;
 };
@@ -123,7 +125,60 @@ Result<void> all_used(std::span<const palr::CandidateSource> named,
   return {};
 }
 
+/// A retriever and one more voice, without a ranker.
+Result<void> evaluate_retriever(Context& context, const PalrEvaluate& command) {
+  const struct {
+    const char* option;
+    bool named;
+  } of_rankers[] = {{"models", !command.models.empty()},
+                    {"ranker", !command.ranker.empty()},
+                    {"beside", !command.beside.empty()},
+                    {"profiles", !command.answers.profiles_path.empty()}};
+  for (const auto& [option, named] : of_rankers)
+    if (named)
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("--{} is for a learned ranking, --retriever for one retriever and one "
+                      "more voice: leave one of them out",
+                      option),
+          option);
+  if (command.split != "test")
+    return fail(ErrorCode::kInvalidArgument,
+                "--split is for a learned ranking: the weight beside a --retriever is chosen on "
+                "validation items, and test items are ranked",
+                "split");
+  TRY(const data::Dataset dataset, data::Dataset::open(command.data));
+  TRY(const auto sources, palr::load_sources({command.retriever}, dataset, command.judges));
+  Answers answers = command.answers;
+  TRY_VOID(answers.open(dataset));
+  Course course(context);
+  TRY(const auto found,
+      palr::evaluate_fused(dataset,
+                           {.retriever = sources.front(),
+                            .scores = answers.pointers().scores,
+                            .others = std::span(sources).subspan(1)},
+                           {.candidates = command.candidates,
+                            .bootstrap = {.resamples = command.resamples,
+                                          .seed = static_cast<std::uint64_t>(context.seed)}},
+                           course.learning()));
+  if (context.json) {
+    print_json(context, palr::to_json(found));
+  } else {
+    context.out << palr::to_markdown(found);
+  }
+  return {};
+}
+
 Result<void> evaluate(Context& context, const PalrEvaluate& command) {
+  if (!command.retriever.empty()) return evaluate_retriever(context, command);
+  if (command.models.empty() || command.ranker.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                "name --models and a --ranker that learned from them, or a --retriever with "
+                "--language-scores or --judges beside it",
+                command.models.empty() ? "models" : "ranker");
+  if (!command.judges.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                "--judges is for a --retriever: a ranker's are among its --models", "judges");
   TRY(const data::Split split, data::parse_split(command.split));
   TRY(const data::Dataset dataset, data::Dataset::open(command.data));
   TRY(const palr::RankingModel model, palr::load_ranking_model(command.ranker, dataset));
@@ -187,20 +242,36 @@ void add_palr(CommandLine& line) {
   line.run(command, [to_train](Context& context) { return train(context, *to_train); });
 
   auto to_evaluate = std::make_shared<PalrEvaluate>();
-  command = line.add("evaluate", "how high a learned ranking puts what users took next",
-                     "rapport palr evaluate --data datasets/beauty --models "
-                     "models/ridge,models/sasrec --ranker models/palr --json",
-                     group);
+  command = line.add(
+      "evaluate",
+      "how high a learned ranking, or a language model beside a retriever, puts what users "
+      "took next",
+      "rapport palr evaluate --data datasets/beauty --models "
+      "models/ridge,models/sasrec --ranker models/palr --json\n"
+      "rapport palr evaluate --data datasets/ml-1m --retriever models/sasrec "
+      "--language-scores scores.jsonl --judges models/sasrec-seed2",
+      group);
   command->add_option("--data", to_evaluate->data, "data set (of rapport data prepare)")
       ->required();
   command
       ->add_option("--models", to_evaluate->models,
                    "the model directories that it was trained with, judges among them, in any "
                    "order, and those of --beside")
-      ->delimiter(',')
-      ->required();
-  command->add_option("--ranker", to_evaluate->ranker, "ranking model (of rapport palr train)")
-      ->required();
+      ->delimiter(',');
+  command->add_option("--ranker", to_evaluate->ranker, "ranking model (of rapport palr train)");
+  command->add_option("--retriever", to_evaluate->retriever,
+                      "instead of a ranker: a model directory whose candidates are ordered by its "
+                      "score and that of the --language-scores, or of the first of the --judges");
+  command
+      ->add_option("--judges", to_evaluate->judges,
+                   "model directories fused with the --retriever in the same way; a second seed "
+                   "is a control")
+      ->delimiter(',');
+  command
+      ->add_option("--candidates", to_evaluate->candidates,
+                   "with --retriever: its best, as many as the language model was asked about")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000}))
+      ->capture_default_str();
   to_evaluate->answers.add_options(command);
   command->add_option("--beside", to_evaluate->beside,
                       "another ranking model, to be compared with on the same users");

@@ -56,6 +56,7 @@ struct ExampleOptions {
   }
   Result<void> check() {
     question.history = instructions.history;
+    question.profile = instructions.profile;
     return instructions.check();
   }
   bool needs_candidates() const { return instructions.task == "recommend_retrieval"; }

@@ -108,6 +108,7 @@ Result<std::optional<TunedOn>> tuned_on(const std::filesystem::path& adapter,
         fmt::format("{}: what it was tuned on cannot be read: tune it again", adapter.string()));
   tuned.lot = *drawn;
   tuned.question.history = tuned.instructions.history;
+  tuned.question.profile = tuned.instructions.profile;
   return tuned;
 }
 

@@ -124,6 +124,8 @@ void InstructionOptions::describe(base::OptionSet& set) {
   set.add("fraction", fraction, "of the users that are learnt from", 1e-6, 1);
   set.add("strata", strata, "what they are drawn by: age, gender, occupation, region, activity");
   set.add("history", history, "newest items of it that are shown", 1, 1000);
+  set.add("profile", profile, "keywords that the history bears out, shown beside it; 0: none", 0,
+          100);
   set.add("enrich_below", enrich_below,
           "shorter histories are filled up to so many by 3-hop affinity", 0, 1000);
   set.add("candidates", candidates, "recommend_retrieval: shown", 2, 52);

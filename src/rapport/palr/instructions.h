@@ -30,6 +30,7 @@ struct InstructionOptions {
   double fraction = 0.2;                     // of the users (the paper)
   std::string strata = "activity";           // what they are drawn by
   std::int64_t history = 20;                 // newest items of it that are shown
+  std::int64_t profile = 0;                  // keywords that it bears out, shown beside it
   std::int64_t enrich_below = 5;  // shorter histories are filled up to so many by affinity
   std::int64_t candidates = 50;   // shown
   double similar = 0.2;           // share of them that are taken where the answer is, too

@@ -179,6 +179,8 @@ void LanguageScoreOptions::describe(base::OptionSet& set) {
   set.add("orders", orders, "letters: orders of the candidates, averaged", 1, 100);
   set.add("history", question.history, "newest items of it that the language model is shown", 1,
           1000);
+  set.add("profile", question.profile,
+          "keywords that the history bears out, shown beside it; 0: none", 0, 100);
   question.describe(set);
 }
 

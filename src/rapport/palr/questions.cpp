@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "rapport/palr/prompts.h"
+#include "rapport/palr/supported_keywords.h"
 
 namespace rapport::palr {
 
@@ -14,11 +15,12 @@ void QuestionOptions::describe(base::OptionSet& set) {
 }
 
 Questions::Questions(const data::Dataset& dataset, const language::EmbeddedModel& model,
-                     const QuestionOptions& options, Prompt recommend, Prompt retrieval,
-                     Prompt profile)
+                     const QuestionOptions& options, std::shared_ptr<const Vocabulary> vocabulary,
+                     Prompt recommend, Prompt retrieval, Prompt profile)
     : dataset_(&dataset),
       model_(&model),
       options_(options),
+      vocabulary_(std::move(vocabulary)),
       recommend_(std::move(recommend)),
       retrieval_(std::move(retrieval)),
       profile_(std::move(profile)) {}
@@ -39,13 +41,24 @@ Result<Questions> Questions::create(const data::Dataset& dataset,
   TRY(Prompt recommend, parse_prompt(prompts::kRecommend, "recommend"));
   TRY(Prompt retrieval, parse_prompt(prompts::kRecommendRetrieval, "recommend_retrieval"));
   TRY(Prompt profile, parse_prompt(prompts::kProfile, "profile"));
-  return Questions(dataset, model, options, std::move(recommend), std::move(retrieval),
-                   std::move(profile));
+  auto vocabulary = options.profile > 0
+                        ? std::make_shared<const Vocabulary>(mine_vocabulary(dataset, {}))
+                        : nullptr;
+  return Questions(dataset, model, options, std::move(vocabulary), std::move(recommend),
+                   std::move(retrieval), std::move(profile));
 }
 
 std::string Questions::title_of(data::ItemIndex item) const {
   const std::string_view title = dataset_->catalogue().title(item);
   return title.empty() ? "untitled" : std::string(title);
+}
+
+std::vector<std::string> Questions::profile_of(Items history) const {
+  std::vector<std::string> keywords;
+  if (!vocabulary_) return keywords;
+  for (PreferenceKeyword& each : supported_keywords(history, *vocabulary_, options_.profile))
+    keywords.push_back(std::move(each.text));
+  return keywords;
 }
 
 std::vector<std::string> Questions::titles(Items items) const {
@@ -70,12 +83,15 @@ Result<std::vector<language::ChatMessage>> Questions::messages(const Prompt& pro
 
 Result<std::vector<language::ChatMessage>> Questions::recommend_messages(Items history,
                                                                          std::int64_t count) const {
-  return messages(recommend_, {.history = titles(history), .count = count});
+  return messages(recommend_,
+                  {.history = titles(history), .keywords = profile_of(history), .count = count});
 }
 
 Result<std::vector<language::ChatMessage>> Questions::recommend_retrieval_messages(
     Items history, Items candidates) const {
-  return messages(retrieval_, {.history = titles(history), .candidates = titles(candidates)});
+  return messages(retrieval_, {.history = titles(history),
+                               .keywords = profile_of(history),
+                               .candidates = titles(candidates)});
 }
 
 Result<std::vector<language::ChatMessage>> Questions::profile_messages(

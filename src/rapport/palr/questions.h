@@ -7,21 +7,24 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "rapport/data/dataset.h"
 #include "rapport/language/embedded_model.h"
 #include "rapport/palr/prompt.h"
+#include "rapport/palr/vocabulary.h"
 
 namespace rapport::palr {
 
 struct QuestionOptions {
   std::int64_t history = 20;      // newest items of it that are shown
+  std::int64_t profile = 0;       // keywords that the whole history bears out, shown beside it
   std::int64_t title_bytes = 80;  // of a title; longer ones are cut
   std::int64_t tokens = 2048;     // of a prompt; the oldest of the history gives way
 
-  /// All but `history`, which whoever asks has among its own.
+  /// All but `history` and `profile`, which whoever asks has among its own.
   void describe(base::OptionSet& set);
 };
 
@@ -58,15 +61,18 @@ class Questions {
 
  private:
   Questions(const data::Dataset& dataset, const language::EmbeddedModel& model,
-            const QuestionOptions& options, Prompt recommend, Prompt retrieval, Prompt profile);
+            const QuestionOptions& options, std::shared_ptr<const Vocabulary> vocabulary,
+            Prompt recommend, Prompt retrieval, Prompt profile);
 
   std::string title_of(data::ItemIndex item) const;
+  std::vector<std::string> profile_of(Items history) const;
   std::vector<std::string> titles(Items items) const;
   Result<std::vector<language::ChatMessage>> messages(const Prompt& prompt, PromptData data) const;
 
   const data::Dataset* dataset_;
   const language::EmbeddedModel* model_;
   QuestionOptions options_;
+  std::shared_ptr<const Vocabulary> vocabulary_;  // where a profile is shown
   Prompt recommend_, retrieval_, profile_;
 };
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "rapport/palr/questions.h"
+#include "rapport/palr/supported_keywords.h"
 #include "rapport/palr/vocabulary.h"
 
 namespace rapport::palr {
@@ -39,22 +40,10 @@ struct ProfileOptions {
   Json to_json() const;
 };
 
-struct PreferenceKeyword {
-  std::int32_t keyword = 0;  // of the vocabulary
-  std::string text, kind;
-  double support = 0;  // nats: log-likelihood ratio of the history's share against the catalogue's
-  double lift = 0;     // nats: by how much the history makes the language model say it
-  std::vector<data::ItemIndex> evidence;  // of the history, oldest first
-};
-
 struct UserProfile {
   std::vector<PreferenceKeyword> lasting;  // of the whole history, most important first
   std::vector<PreferenceKeyword> recent;   // of its newest items; empty for a short history
 };
-
-/// What a history bears out, best supported first; at most `count`. Without a language model.
-std::vector<PreferenceKeyword> supported_keywords(std::span<const data::ItemIndex> history,
-                                                  const Vocabulary& vocabulary, std::int64_t count);
 
 /// The order in which `offered` are taken, up to `count`: by lift, less what the evidence of those
 /// taken before covers. Places in `offered`.
