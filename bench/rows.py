@@ -103,7 +103,7 @@ ROWS = [
     Row("e4srec", "E4SRec: SmolLM2-135M reads items", set=("first_layers=8", "epochs=8", "batch_tokens=1024"), text=BOTH,
         members={"ml-1m": ("gru4rec-text", "sasrec"), "beauty": ("sasrec-text", "gru4rec-text")}, made_of="items"),
     Row("e4srec", "E4SRec beside SASRec: SmolLM2-135M reads its items and what MiniLM makes of their texts", label="texts",
-        set=("first_layers=8", "batch_tokens=1024"), set_on={"ml-1m": ("windows=0", "epochs=3"), "beauty": ("epochs=8",)},
+        set=("first_layers=8", "batch_tokens=1024"), set_on={"ml-1m": ("windows=0", "epochs=2"), "beauty": ("epochs=8",)},
         text=BOTH, members={name: ("sasrec",) for name in BOTH}, made_of="items", embeddings=True),
     # Members are what cross-fitting on the validation items is best with.
     Row("fusion", "linear fusion without text",
