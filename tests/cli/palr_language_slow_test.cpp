@@ -95,6 +95,19 @@ TEST_F(PalrLanguage, TunesAsksAndRanks) {
   EXPECT_EQ(json["all"]["users"], 30) << "those that the language model was asked about";
   EXPECT_EQ(json["all"]["rankers"][0]["model"], file("without"));
   EXPECT_TRUE(json["all"]["rankers"][0]["differences"].contains("ndcg@10"));
+  // Asked anew while a list is made, as it was asked then.
+  const auto recommended = [&](std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"--home", file("home"), "--quiet", "recommend", "--data", file("data"), "--model",
+                 file("ease"), "--ranker", file("with"), "--user", "1", "--language-model",
+                 testing::smollm2_path(), "--top", "3", "--json"});
+    return run_command({add_recommend}, std::move(more));
+  };
+  const Ran list = recommended({"--adapter", file("adapter.gguf")});
+  ASSERT_EQ(list.status, 0) << list.err;
+  EXPECT_EQ(Json::parse(list.out)["ranker"], "linear");
+  EXPECT_EQ(Json::parse(list.out)["items"].size(), 3u);
+  EXPECT_THAT(recommended({}).err, HasSubstr("another language model, adapter or build"));
   const Ran blind =
       run({"evaluate", "--data", file("data"), "--models", models, "--ranker", file("with")});
   EXPECT_EQ(blind.status, 1);

@@ -18,7 +18,7 @@ class CuratorTest : public RecommendTest {
                     .retrievers = home_.path() / "retrievers",
                     .rankers = home_.path() / "rankers",
                     .demo = demo_},
-                   *store_, slot_, clock_);
+                   *store_, slot_, language_model_, clock_);
   }
   std::filesystem::path dataset(const std::string& name) const {
     return home_.path() / "datasets" / name;
@@ -65,6 +65,7 @@ class CuratorTest : public RecommendTest {
   }
 
   std::filesystem::path demo_;
+  language::EmbeddedModel* language_model_ = nullptr;
   double progress_ = 0;
 };
 

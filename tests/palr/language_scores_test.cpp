@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -11,6 +12,7 @@
 #include "rapport/data/leave_one_out.h"
 #include "rapport/palr/finetuning.h"
 #include "rapport/palr/learning.h"
+#include "rapport/palr/list_ranker.h"
 #include "rapport/palr/ranking_evaluation.h"
 #include "rapport/palr/user_profile.h"
 #include "rapport/palr/written_lists.h"
@@ -282,6 +284,55 @@ TEST_F(LanguageScoresOfAShop, BecomeFeaturesAndRankWithOthers) {
       evaluate_ranking(shop_, sources_, *model, {.language = {.scores = &scores}}, context);
   ASSERT_FALSE(unasked);
   EXPECT_THAT(unasked.error().message, HasSubstr("asked about none"));
+}
+
+// What a ranking learned from a file of answers, it ranks by when the model is asked then and
+// there.
+TEST_F(LanguageScoresOfAShop, AreTheSameWhenTheModelIsAskedWhileAListIsRanked) {
+  for (const LanguageScoreOptions& how : {titles(), letters()}) {
+    SCOPED_TRACE(how.ask);
+    std::filesystem::remove(path_);
+    ASSERT_TRUE(score(how, everyone(shop_)));
+    const auto scores = LanguageScores::open(path_, shop_).value();
+    PalrOptions options;
+    options.pool.best = 8;
+    options.fraction = 1;
+    options.features = {"language"};
+    options.ranker.ranker = "linear";
+    const auto learn = [&] {
+      return learn_ranking(shop_, sources_, options, {.scores = &scores},
+                           {.clock = clock_, .ranker = {}})
+          .value();
+    };
+    const auto asker = asker_for(learn(), shop_, model(), "palr");
+    ASSERT_TRUE(asker) << asker.error().message;
+    const auto ranker = ListRanker::create(learn(), sources_, shop_, 1, *asker);
+    ASSERT_TRUE(ranker) << ranker.error().message;
+    EXPECT_TRUE((*ranker)->asks_a_language_model());
+    const auto held_out = *data::held_out(shop_, 3, data::Split::kValidation);
+    const retrieval::Query query{.user = 3, .history = held_out.history};
+    const auto list = (*ranker)->rank(query, {});
+    ASSERT_TRUE(list) << list.error().message;
+
+    FeatureSet from_file;
+    from_file.add(language_features(scores));
+    std::vector<float> rows;
+    ASSERT_TRUE(from_file.rows({.user = 3, .history = held_out.history, .pool = list->pool}, rows));
+    EXPECT_EQ(list->rows, rows);
+
+    std::stop_source over;
+    over.request_stop();
+    EXPECT_EQ((*ranker)->rank(query, {}, {}, over.get_token()).error().code, ErrorCode::kCancelled);
+    const auto unasked = ListRanker::create(learn(), sources_, shop_, 1);
+    ASSERT_FALSE(unasked);
+    EXPECT_EQ(unasked.error().code, ErrorCode::kUnsupported);
+    RankingModel other = learn();
+    other.language["scores"]["fingerprint"] = "fp_other";
+    const auto refused = asker_for(other, shop_, model(), "palr");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+    EXPECT_THAT(refused.error().message, HasSubstr("another language model"));
+  }
 }
 
 TEST_F(LanguageScoresOfAShop, FeaturesOfUnaskedCandidatesAreTheLeast) {

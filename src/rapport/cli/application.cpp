@@ -72,9 +72,10 @@ engine::CuratorPaths curator_paths(const Configuration& configuration, bool demo
 
 }  // namespace
 
-Recommendations::Recommendations(const Configuration& configuration, State& state, bool demo)
+Recommendations::Recommendations(const Configuration& configuration, State& state,
+                                 language::EmbeddedModel* language_model, bool demo)
     : curator(configuration.recommend, curator_paths(configuration, demo), *state.store, catalogues,
-              state.clock),
+              language_model, state.clock),
       recommender(configuration.recommend,
                   static_cast<profile::Degree>(configuration.engine.default_degree), *state.store,
                   *state.keys, catalogues, attribution, state.clock, state.random),
@@ -187,6 +188,10 @@ Result<std::unique_ptr<Models>> Models::load(const Configuration& configuration,
     base::log_warning("no embedding model", {{"error", models->embedder_error}});
   }
   return models;
+}
+
+language::EmbeddedModel* Models::embedded() const {
+  return dynamic_cast<language::EmbeddedModel*>(language.get());
 }
 
 Result<std::unique_ptr<State>> open_state(const Context& context) {

@@ -68,6 +68,9 @@ struct Models {
       embedder;  // null when there is none; `embedder_error` says why
   std::string embedder_error;
 
+  /// Null where the language model is a remote one.
+  language::EmbeddedModel* embedded() const;
+
   static Result<std::unique_ptr<Models>> load(const Configuration& configuration, State& state,
                                               bool with_embedder);
 };
@@ -82,7 +85,9 @@ struct Recommendations {
 
   /// `demo`: whether the demo's data set may be prepared when none is configured. Nothing is opened
   /// yet: see `curator`.
-  Recommendations(const Configuration& configuration, State& state, bool demo);
+  /// `language_model` may be null: see Curator.
+  Recommendations(const Configuration& configuration, State& state,
+                  language::EmbeddedModel* language_model, bool demo);
 };
 
 /// `load_configuration` and `State::open` in one, for commands on users, facts and keys.

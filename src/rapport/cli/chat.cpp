@@ -220,7 +220,7 @@ Result<void> chat(Context& context, const ChatOptions& options) {
   TRY_VOID(load_configuration(context, configuration, set));
   TRY(auto state, State::open(configuration));
   TRY(auto models, Models::load(configuration, *state, false));
-  Recommendations recommendations(configuration, *state, true);
+  Recommendations recommendations(configuration, *state, models->embedded(), true);
   recommendations.curator.open();
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,
                               state->clock, state->random, &recommendations.recommender);

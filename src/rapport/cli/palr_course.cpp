@@ -1,6 +1,12 @@
 #include "rapport/cli/palr_course.h"
 
 namespace rapport::cli {
+namespace {
+
+/// Room for an answer behind the prompt.
+constexpr std::int64_t kAnswerTokens = 1024;
+
+}  // namespace
 
 Result<void> assign_options(base::OptionSet& set, const std::vector<std::string>& words,
                             std::string_view command) {
@@ -71,6 +77,21 @@ void Course::begin(std::string what, std::int64_t total, std::string unit) {
 void Course::advance_to(std::int64_t done) {
   if (progress_) progress_->advance(done - done_);
   done_ = done;
+}
+
+Result<LoadedModel> load_model(const Context& context, const std::string& name,
+                               const std::string& adapter, std::int64_t prompt_tokens,
+                               std::int64_t side_by_side) {
+  TRY(const language::ModelFile file,
+      language::find_model(name, language::model_folders(context.home)));
+  language::EmbeddedOptions options;
+  options.path = file.path.string();
+  options.adapter = adapter;
+  options.parallel = side_by_side;
+  options.context_tokens = prompt_tokens + kAnswerTokens;
+  options.threads = context.threads;
+  TRY(auto model, language::EmbeddedModel::load(options));
+  return LoadedModel{file.path, std::move(model)};
 }
 
 }  // namespace rapport::cli

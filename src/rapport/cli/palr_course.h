@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "rapport/base/progress.h"
 #include "rapport/cli/command_line.h"
 #include "rapport/cli/signals.h"
+#include "rapport/language/embedded_model.h"
 #include "rapport/palr/learning.h"
 
 namespace rapport::cli {
@@ -70,6 +73,20 @@ class Course {
   std::optional<base::Progress> progress_;
   std::int64_t done_ = 0;
 };
+
+/// The one that is asked where none is named.
+inline constexpr const char* kAskedModel = "smollm2-135m-instruct-q8_0";
+
+struct LoadedModel {
+  std::filesystem::path path;
+  std::unique_ptr<language::EmbeddedModel> model;
+};
+
+/// For so many questions at a time, with room for the answers behind the prompts. Errors: those of
+/// find_model and EmbeddedModel::load.
+Result<LoadedModel> load_model(const Context& context, const std::string& name,
+                               const std::string& adapter, std::int64_t prompt_tokens,
+                               std::int64_t side_by_side = 1);
 
 /// The commands of `group` that ask or tune a language model.
 void add_palr_language(CommandLine& line, CLI::App* group);

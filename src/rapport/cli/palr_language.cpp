@@ -18,22 +18,20 @@
 namespace rapport::cli {
 namespace {
 
-constexpr const char* kDefaultModel = "smollm2-135m-instruct-q8_0";
-constexpr std::int64_t kAnswerTokens = 1024;
 /// Added to the seed of the lot to measure with, so that it is not the one that was learned from.
 constexpr std::int64_t kSeedOfMeasuring = 1'000'003;
 /// Answers that are written side by side: eight tokens at once take as long as three apart.
 constexpr std::int64_t kSideBySide = 8;
 
 struct Tuning {
-  std::string data, output, language_model = kDefaultModel;
+  std::string data, output, language_model = kAskedModel;
   std::vector<std::string> models, assignments;
   bool resume = false;
 };
 
 /// Who is asked about, by whom.
 struct Asking {
-  std::string data, output, language_model = kDefaultModel, adapter;
+  std::string data, output, language_model = kAskedModel, adapter;
   std::vector<std::string> models, assignments;
   std::string split = "validation";
   double fraction = 0;  // 0: of the split
@@ -77,11 +75,6 @@ struct TuningOptions {
   }
 };
 
-struct LoadedModel {
-  std::filesystem::path path;
-  std::unique_ptr<language::EmbeddedModel> model;
-};
-
 /// What came of a command that wrote `file`: its report, or `text()` for people.
 template <typename Text>
 void show(Context& context, const std::string& file, Json report, Text&& text) {
@@ -91,22 +84,6 @@ void show(Context& context, const std::string& file, Json report, Text&& text) {
   } else {
     context.out << text();
   }
-}
-
-/// For so many questions at a time, with room for the answers behind the prompts.
-Result<LoadedModel> load_model(const Context& context, const std::string& name,
-                               const std::string& adapter, std::int64_t prompt_tokens,
-                               std::int64_t side_by_side = 1) {
-  TRY(const language::ModelFile file,
-      language::find_model(name, language::model_folders(context.home)));
-  language::EmbeddedOptions options;
-  options.path = file.path.string();
-  options.adapter = adapter;
-  options.parallel = side_by_side;
-  options.context_tokens = prompt_tokens + kAnswerTokens;
-  options.threads = context.threads;
-  TRY(auto model, language::EmbeddedModel::load(options));
-  return LoadedModel{file.path, std::move(model)};
 }
 
 /// A model beside what it is asked about.

@@ -4,6 +4,7 @@
 #include "rapport/base/config.h"
 #include "rapport/base/text.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/cli/palr_course.h"
 #include "rapport/engine/recommend_steps.h"
 #include "rapport/retrieval/model_directory.h"
 
@@ -11,7 +12,8 @@ namespace rapport::cli {
 namespace {
 
 struct RecommendCommand {
-  std::string data, model, ranker, user, query;
+  std::string data, model, ranker, user, query, adapter;
+  std::string language_model = kAskedModel;
   std::vector<std::string> history;
   std::int64_t top = 10;
   bool explain = false;
@@ -22,20 +24,33 @@ constexpr std::int64_t kPatience = 60'000;
 
 using Served = std::shared_ptr<const engine::ServedCatalogue>;
 
-Result<Served> open(const RecommendCommand& command) {
+struct Opened {
+  LoadedModel language_model;  // where the ranking asks one
+  Served served;
+};
+
+Result<Opened> open(const Context& context, const RecommendCommand& command) {
   TRY(data::Dataset opened, data::Dataset::open(command.data));
   auto dataset = std::make_shared<const data::Dataset>(std::move(opened));
   TRY(auto model, retrieval::load_retriever(command.model, *dataset));
-  const Served served = engine::ServedCatalogue::create(dataset, std::move(model));
-  if (command.ranker.empty()) return served;
+  Opened all{.language_model = {},
+             .served = engine::ServedCatalogue::create(dataset, std::move(model))};
+  if (command.ranker.empty()) return all;
   TRY(palr::RankingModel learned, palr::load_ranking_model(command.ranker, *dataset));
   // A path that ends with a slash has no last name.
   std::filesystem::path path = std::filesystem::absolute(command.model).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   TRY(auto sources, palr::find_sources(learned, path.parent_path(), *dataset, {}));
-  TRY(auto ranking,
-      palr::ListRanker::create(std::move(learned), std::move(sources), *dataset, /*threads=*/0));
-  return served->with_ranking(std::move(ranking));
+  std::shared_ptr<palr::CandidateAsker> asker;
+  if (palr::reads_scores(learned)) {
+    TRY(all.language_model, load_model(context, command.language_model, command.adapter,
+                                       palr::QuestionOptions{}.tokens));
+    TRY(asker, palr::asker_for(learned, *dataset, *all.language_model.model, command.ranker));
+  }
+  TRY(auto ranking, palr::ListRanker::create(std::move(learned), std::move(sources), *dataset,
+                                             /*threads=*/0, std::move(asker)));
+  all.served = all.served->with_ranking(std::move(ranking));
+  return all;
 }
 
 /// Item ids of the history that is asked about.
@@ -104,7 +119,8 @@ Result<void> run(Context& context, const RecommendCommand& command) {
   if (command.user.empty() == command.history.empty()) {
     return fail(ErrorCode::kInvalidArgument, "name either --user ID or --history ID,ID,…");
   }
-  TRY(const Served served, open(command));
+  TRY(const Opened opened, open(context, command));
+  const Served& served = opened.served;
   TRY(const auto history, history_of(command, *served));
   TRY(const auto items, recommend(command, history, *served));
   if (context.json) {
@@ -142,6 +158,11 @@ void add_recommend(CommandLine& line) {
   command->add_option("--ranker", options->ranker,
                       "ranking model (rapport palr train) that orders what its retrievers, beside "
                       "the model, propose");
+  command
+      ->add_option("--language-model", options->language_model,
+                   "asked where the ranking learned from one's answers (rapport palr score)")
+      ->capture_default_str();
+  command->add_option("--adapter", options->adapter, "its LoRA adapter (rapport palr finetune)");
   command->add_option("--user", options->user, "a user of the data set, by its own id");
   command->add_option("--history", options->history, "item ids, oldest first")->delimiter(',');
   command->add_option("--query", options->query,

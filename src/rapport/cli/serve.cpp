@@ -70,7 +70,7 @@ Result<void> serve(Context& context, const ServeOptions& options) {
   TRY_VOID(server::check(configuration.server));
   TRY(auto state, State::open(configuration));
   TRY(auto models, Models::load(configuration, *state, true));
-  Recommendations recommendations(configuration, *state, !options.no_demo);
+  Recommendations recommendations(configuration, *state, models->embedded(), !options.no_demo);
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,
                               state->clock, state->random, &recommendations.recommender);
   TRY(auto server,

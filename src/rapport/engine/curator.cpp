@@ -64,11 +64,13 @@ bool is_there(const fs::path& path) {
 }  // namespace
 
 Curator::Curator(RecommendOptions options, CuratorPaths paths, store::Store& store,
-                 CatalogueSlot& slot, const base::Clock& clock)
+                 CatalogueSlot& slot, language::EmbeddedModel* language_model,
+                 const base::Clock& clock)
     : options_(std::move(options)),
       paths_(std::move(paths)),
       store_(store),
       slot_(slot),
+      language_model_(language_model),
       clock_(clock) {}
 
 bool Curator::is_demo() const {
@@ -278,8 +280,18 @@ Result<std::shared_ptr<const palr::ListRanker>> Curator::open_ranking(
                             directory.string(), options_.model));
   TRY(auto sources,
       palr::find_sources(learned, paths_.retrievers / served.name(), dataset, {&model, 1}));
+  std::shared_ptr<palr::CandidateAsker> asker;
+  if (palr::reads_scores(learned)) {
+    if (language_model_ == nullptr)
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("{} learned from what an embedded language model says of candidates, "
+                              "and language.backend is another one: serve with that, or train a "
+                              "ranking without --language-scores",
+                              directory.string()));
+    TRY(asker, palr::asker_for(learned, dataset, *language_model_, directory));
+  }
   return palr::ListRanker::create(std::move(learned), std::move(sources), dataset,
-                                  options_.train_threads);
+                                  options_.train_threads, std::move(asker));
 }
 
 std::map<std::string, JobRunner::Work> Curator::work() {

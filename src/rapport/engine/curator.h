@@ -38,8 +38,9 @@ struct CuratorPaths {
 /// Thread-safe.
 class Curator {
  public:
+  /// `language_model` is asked where a ranking was learned from one's answers; null: none can be.
   Curator(RecommendOptions options, CuratorPaths paths, store::Store& store, CatalogueSlot& slot,
-          const base::Clock& clock);
+          language::EmbeddedModel* language_model, const base::Clock& clock);
 
   /// Opens what there is and enqueues jobs for what there is not. What cannot be used is told in
   /// the log and in ServedCatalogue::why_no_model, with what to do: a server whose recommendations
@@ -79,6 +80,7 @@ class Curator {
   const CuratorPaths paths_;
   store::Store& store_;
   CatalogueSlot& slot_;
+  language::EmbeddedModel* const language_model_;
   const base::Clock& clock_;
 };
 

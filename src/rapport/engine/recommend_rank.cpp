@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "rapport/base/log.h"
 #include "rapport/engine/recommend_steps.h"
@@ -24,6 +28,26 @@ class Deadline {
   std::chrono::steady_clock::time_point at_;
 };
 
+/// Stops a language model once its time is over: within an answer nothing else asks.
+class Alarm {
+ public:
+  explicit Alarm(std::int64_t milliseconds)
+      : thread_([this, milliseconds](const std::stop_token& over) {
+          std::unique_lock lock(mutex_);
+          silence_.wait_for(lock, over, std::chrono::milliseconds(milliseconds),
+                            [] { return false; });
+          if (!over.stop_requested()) stop_.request_stop();
+        }) {}
+
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  std::stop_source stop_;
+  std::mutex mutex_;
+  std::condition_variable_any silence_;
+  std::jthread thread_;  // the last, so that it ends before what it uses
+};
+
 }  // namespace
 
 std::optional<palr::RankedList> learned_ranking(const ServedCatalogue& served, const Taste& taste,
@@ -37,11 +61,15 @@ std::optional<palr::RankedList> learned_ranking(const ServedCatalogue& served, c
       .admits = [&](data::ItemIndex item) { return allowed.refuses(item) == nullptr; }};
   for (const Candidate& each : candidates) filter.also.push_back(each.item);
   const Deadline deadline(clock, options.ranking_ms);
-  auto list = served.ranking()->rank({.history = taste.sequence}, filter,
-                                     [&] { return deadline.passed(); });
+  std::optional<Alarm> alarm;
+  if (served.ranking()->asks_a_language_model()) alarm.emplace(options.ranking_ms);
+  auto list = served.ranking()->rank(
+      {.history = taste.sequence}, filter, [&] { return deadline.passed(); },
+      alarm ? alarm->token() : std::stop_token());
   if (!list) {
     // The model's own order is good enough, and better than no list.
-    const bool late = list.error().code == ErrorCode::kTimeout;
+    const bool late = list.error().code == ErrorCode::kTimeout ||
+                      (alarm && list.error().code == ErrorCode::kCancelled);
     const std::string why =
         late ? fmt::format("it took longer than {} ms", options.ranking_ms) : list.error().message;
     left_out.push_back({"the learned ranking", fmt::format("{}: the list is in the order of {}",

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct FeatureInput {
   data::UserIndex user = -1;                 // -1: not in the data set
   std::span<const data::ItemIndex> history;  // oldest first; may be empty
   const Pool& pool;
+  std::stop_token stop_token = {};  // for those that wait for somebody
 };
 
 /// Columns that are computed together.

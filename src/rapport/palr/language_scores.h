@@ -6,13 +6,7 @@
 //   TRY(const LanguageScores scores, LanguageScores::open("scores.jsonl", dataset));
 //   scores.find(user, history.size());
 //
-// Two ways to ask (QuestionOptions says what is shown):
-//   titles   how likely the model writes a candidate's title as the next line of its answer
-//            (log-probability), beside how likely it does without any history (the prior)
-//   letters  candidates are listed with letters, and one pass tells how likely it answers each
-//            letter (LlamaRec, Yue et al. 2023), averaged over orders: the mean of
-//            log-probabilities
-// They are kept as answer_file.h says.
+// How it is asked says candidate_asker.h, how the answers are kept answer_file.h.
 #pragma once
 
 #include <cstdint>
@@ -26,32 +20,12 @@
 
 #include "rapport/base/json_member.h"
 #include "rapport/palr/answer_file.h"
+#include "rapport/palr/candidate_asker.h"
 #include "rapport/palr/candidates.h"
 #include "rapport/palr/features.h"
 #include "rapport/palr/questions.h"
 
 namespace rapport::palr {
-
-struct LanguageScoreOptions {
-  std::string ask = "titles";    // or "letters"
-  std::int64_t candidates = 50;  // of the pool, best first by the best rank of any source
-  std::int64_t asked = 5;        // titles: how many the prompt asks for, as in tuning
-  std::int64_t orders = 2;       // letters
-  QuestionOptions question = {};
-
-  void describe(base::OptionSet& set);
-  /// Errors: kInvalidArgument, naming the option.
-  Result<void> check() const;
-  Json to_json() const;
-};
-
-/// Of one user with one history, candidate by candidate.
-struct ScoredCandidates {
-  std::vector<data::ItemIndex> items;
-  std::vector<float> scores;  // natural logarithm
-  std::vector<float> priors;  // titles: without a history; else empty
-  float weight = 1;           // users that the one stands for
-};
 
 class LanguageScores {
  public:
@@ -80,15 +54,13 @@ Result<Json> score_users(const data::Dataset& dataset, std::span<const Candidate
                          const PoolOptions& pool, const LanguageScoreOptions& options,
                          const std::filesystem::path& path, const AskingContext& context);
 
-/// The places of a user's `orders` lists of so many candidates, by lot.
-std::vector<std::vector<std::size_t>> letter_orders(std::size_t candidates, std::int64_t orders,
-                                                    std::int64_t seed, data::UserIndex user);
-
 inline constexpr std::string_view kLanguageFeatures[] = {"language_title", "language_lift",
                                                          "language_letter"};
 
 /// The scores as features: of candidates that were not asked about the least of those that were.
 /// `scores` outlives it.
 FeatureFamily language_features(const LanguageScores& scores);
+/// The same features of what `asker` says when they are computed, which takes a second or two.
+FeatureFamily language_features(std::shared_ptr<CandidateAsker> asker);
 
 }  // namespace rapport::palr

@@ -59,24 +59,31 @@ ListRanker::ListRanker(RankingModel model, std::vector<CandidateSource> sources,
                        FeatureSet features)
     : model_(std::move(model)), sources_(std::move(sources)), features_(std::move(features)) {}
 
-Result<std::shared_ptr<const ListRanker>> ListRanker::create(RankingModel model,
-                                                             std::vector<CandidateSource> sources,
-                                                             const data::Dataset& dataset,
-                                                             std::int64_t threads) {
-  if (reads_scores(model) || reads_profiles(model))
+Result<std::shared_ptr<const ListRanker>> ListRanker::create(
+    RankingModel model, std::vector<CandidateSource> sources, const data::Dataset& dataset,
+    std::int64_t threads, std::shared_ptr<CandidateAsker> asker) {
+  if (reads_profiles(model))
+    return fail(
+        ErrorCode::kUnsupported,
+        "the ranking reads profiles that a language model was asked for beforehand, which a "
+        "request cannot wait for: train one without --profiles");
+  if (reads_scores(model) && asker == nullptr)
     return fail(ErrorCode::kUnsupported,
-                "the ranking reads what a language model was asked beforehand, which a request "
-                "cannot wait for: train one without --language-scores and --profiles");
+                "the ranking reads what a language model says of the candidates, and none is there "
+                "to be asked: name it, or train a ranking without --language-scores");
   retrieval::TrainingThreads workers(threads);
-  TRY(FeatureSet features,
-      palr_features(dataset, sources, model.options, {.embeddings = model.embeddings}, workers));
+  TRY(FeatureSet features, palr_features(dataset, sources, model.options,
+                                         {.asker = reads_scores(model) ? std::move(asker) : nullptr,
+                                          .embeddings = model.embeddings},
+                                         workers));
   TRY_VOID(check_columns(features, model, "the ranking"));
   return std::shared_ptr<const ListRanker>(
       new ListRanker(std::move(model), std::move(sources), std::move(features)));
 }
 
 Result<RankedList> ListRanker::rank(const retrieval::Query& query, const PoolFilter& filter,
-                                    const std::function<bool()>& late) const {
+                                    const std::function<bool()>& late,
+                                    std::stop_token stop_token) const {
   const auto in_time = [&]() -> Result<void> {
     if (late && late()) return fail(ErrorCode::kTimeout, "the ranking took too long");
     return {};
@@ -84,8 +91,11 @@ Result<RankedList> ListRanker::rank(const retrieval::Query& query, const PoolFil
   RankedList list;
   TRY(list.pool, candidates(sources_, query, model_.options.pool, filter, in_time));
   TRY_VOID(in_time());
-  TRY_VOID(
-      features_.rows({.user = query.user, .history = query.history, .pool = list.pool}, list.rows));
+  TRY_VOID(features_.rows({.user = query.user,
+                           .history = query.history,
+                           .pool = list.pool,
+                           .stop_token = std::move(stop_token)},
+                          list.rows));
   TRY_VOID(in_time());
   list.scores.resize(list.pool.size());
   TRY_VOID(model_.ranker->score(list.rows, list.scores));

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,21 +45,25 @@ class ListRanker {
  public:
   /// `sources` are those of the model in its order. Counts and texts of the data set are read here,
   /// which takes seconds; it is not needed afterwards. Errors: those of palr_features and
-  /// check_columns; kUnsupported for a model that reads what a language model was asked beforehand.
-  static Result<std::shared_ptr<const ListRanker>> create(RankingModel model,
-                                                          std::vector<CandidateSource> sources,
-                                                          const data::Dataset& dataset,
-                                                          std::int64_t threads);
+  /// check_columns; kUnsupported for a model that reads what a language model says without an
+  /// `asker`, which asks one for each list (asker_for), and for one that reads profiles.
+  static Result<std::shared_ptr<const ListRanker>> create(
+      RankingModel model, std::vector<CandidateSource> sources, const data::Dataset& dataset,
+      std::int64_t threads, std::shared_ptr<CandidateAsker> asker = nullptr);
 
   const std::vector<CandidateSource>& sources() const { return sources_; }
   const std::vector<Feature>& columns() const { return features_.columns(); }
   std::string_view kind() const { return model_.ranker->kind(); }
 
   /// The best of each retriever and what the filter adds, scored; in the pool's order. `late`,
-  /// where there is one, is asked before each of its steps whether to give up. Errors: kTimeout
-  /// then; those of candidates, FeatureSet::rows and Ranker::score.
+  /// where there is one, is asked before each of its steps whether to give up; a language model is
+  /// stopped by `stop_token`. Errors: kTimeout and kCancelled then; those of candidates,
+  /// FeatureSet::rows and Ranker::score.
   Result<RankedList> rank(const retrieval::Query& query, const PoolFilter& filter,
-                          const std::function<bool()>& late = {}) const;
+                          const std::function<bool()>& late = {},
+                          std::stop_token stop_token = {}) const;
+  /// Whether a list takes as long as a language model's answer.
+  bool asks_a_language_model() const { return reads_scores(model_); }
   /// Of the candidates at `places`, what raised the score of each most above that of the average
   /// candidate that was learned from (SHAP values, of trees): at most `count`, the largest first,
   /// all above 0. A feature as it is and within the user count as one; those that are the same for

@@ -61,7 +61,8 @@ Result<void> check_answers(const PalrOptions& options, const LanguageAnswers& la
                 fmt::format("features asks for {}: name its file with --{}", family, option),
                 option);
   };
-  TRY_VOID(check("language", language.scores != nullptr, "language-scores"));
+  TRY_VOID(check("language", language.scores != nullptr || language.asker != nullptr,
+                 "language-scores"));
   TRY_VOID(check("embeddings", language.embeddings != nullptr, "embeddings"));
   return check("profile", language.profiles != nullptr, "profiles");
 }
@@ -87,8 +88,11 @@ Result<FeatureSet> palr_features(const data::Dataset& dataset,
   TRY_VOID(check_answers(options, language));
   if (wanted("embeddings") && language.embeddings != nullptr)
     features.add(embedding_features(language.embeddings));
-  if (wanted("language") && language.scores != nullptr)
+  if (wanted("language") && language.scores != nullptr) {
     features.add(language_features(*language.scores));
+  } else if (wanted("language") && language.asker != nullptr) {
+    features.add(language_features(language.asker));
+  }
   if (wanted("profile") && language.profiles != nullptr)
     features.add(profile_features(*language.profiles));
   if (options.metadata) {

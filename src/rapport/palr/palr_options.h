@@ -46,6 +46,8 @@ inline constexpr std::string_view kFamilies[] = {
 struct LanguageAnswers {
   const LanguageScores* scores = nullptr;
   const UserProfiles* profiles = nullptr;
+  /// In the place of `scores`: asked while a list is ranked.
+  std::shared_ptr<CandidateAsker> asker = nullptr;
   std::shared_ptr<const retrieval::ItemEmbeddings> embeddings = nullptr;
 };
 

@@ -220,6 +220,29 @@ Result<LanguageAnswers> answers_for(const RankingModel& model, const LanguageAns
   return read;
 }
 
+Result<std::shared_ptr<CandidateAsker>> asker_for(const RankingModel& model,
+                                                  const data::Dataset& dataset,
+                                                  language::EmbeddedModel& language_model,
+                                                  const std::filesystem::path& directory) {
+  const Json learned = model.language.is_object() ? model.language.value("scores", Json()) : Json();
+  const Json* seed = base::member(learned, "seed", &Json::is_number_integer);
+  auto options = LanguageScoreOptions::from_json(
+      learned.is_object() ? learned.value("options", Json()) : Json());
+  if (seed == nullptr || !options)
+    return corrupt(directory / "model.json",
+                   "how the language model was asked that it learned from is missing");
+  if (base::text_member(learned, "fingerprint") != language_model.fingerprint())
+    return conflict(
+        directory,
+        fmt::format("learned from the answers of another language model, adapter or "
+                    "build ({}) than {}: name that one, or ask this one and train "
+                    "again",
+                    base::text_member(learned, "model"), language_model.models().front().id));
+  if (base::text_member(learned, "prompt") != asked_prompt(*options))
+    return conflict(directory, "learned from answers to another prompt: ask anew, and train again");
+  return CandidateAsker::create(dataset, language_model, *options, seed->get<std::int64_t>());
+}
+
 Result<void> check_columns(const FeatureSet& features, const RankingModel& model,
                            const std::filesystem::path& directory) {
   const auto& made = features.columns();

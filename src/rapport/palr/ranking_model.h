@@ -64,6 +64,14 @@ bool reads_embeddings(const RankingModel& model);
 Result<LanguageAnswers> answers_for(const RankingModel& model, const LanguageAnswers& answers,
                                     const std::filesystem::path& directory);
 
+/// Who asks `language_model` what the ranking reads of one, in the same way as it was asked when
+/// the ranking learned. The data set and the model outlive it. Errors: kConflict for another
+/// language model, or another prompt; kCorrupt; those of CandidateAsker::create.
+Result<std::shared_ptr<CandidateAsker>> asker_for(const RankingModel& model,
+                                                  const data::Dataset& dataset,
+                                                  language::EmbeddedModel& language_model,
+                                                  const std::filesystem::path& directory);
+
 /// Errors: kConflict when `features` are not the columns that the model reads, naming the first
 /// that differs.
 Result<void> check_columns(const FeatureSet& features, const RankingModel& model,
