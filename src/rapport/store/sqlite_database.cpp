@@ -11,7 +11,6 @@
 #include "rapport/store/private_files.h"
 
 namespace rapport::store::sqlite {
-namespace {
 
 /// The switch to WAL needs the file alone and does not wait by itself: two processes that open a
 /// new database together meet here.
@@ -50,8 +49,6 @@ Result<void> set_up(Connection& connection, const DatabaseOptions& options) {
                   options.synchronous_full ? "FULL" : "NORMAL"));
 }
 
-}  // namespace
-
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
   // Absolute, because SQLite may take a path that begins with "file:" for a URI.
   const std::string path = absolute_path(options.path);
@@ -78,6 +75,13 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
     database->idle_readers_.push_back(std::move(reader));
   }
   return database;
+}
+
+Result<void> Database::vacuum() {
+  const std::lock_guard lock(writing_);
+  // In a temporary file: the whole database need not fit into memory.
+  TRY_VOID(writer_->execute("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY"));
+  return {};
 }
 
 void Database::scrub_log() {
