@@ -5,8 +5,6 @@
 #include <stdexcept>
 
 #include "rapport/server/authentication.h"
-#include "rapport/store/personal_text.h"
-#include "rapport/store/sqlite_store.h"
 
 namespace rapport::testing {
 namespace {
@@ -56,11 +54,10 @@ TestServer::~TestServer() {
 }
 
 void TestServer::start(server::ServerOptions options) {
-  keys = std::make_unique<store::KeyRing>(
-      must(store::KeyRing::open(directory.path() / "keys", random)));
-  store = must(store::SqliteStore::open(
-      {.path = directory.file("rapport.db"), .index_key = keys->index_key()},
-      std::make_shared<store::PlainTextCodec>(), clock, random));
+  auto home = must(store::HomeStore::open(directory.path(), {}, clock, random));
+  keys = std::make_unique<store::KeyRing>(std::move(home.keys));
+  user_keys = std::move(home.user_keys);
+  store = std::move(home.store);
   users = std::make_unique<engine::Users>(*store, *keys, clock, random);
   recommender =
       std::make_unique<engine::Recommender>(engine::RecommendOptions{}, profile::Degree::kMemory,
@@ -75,6 +72,7 @@ void TestServer::start(server::ServerOptions options) {
 
 server::Services TestServer::services() {
   return {.store = *store,
+          .keys = *keys,
           .responder = *responder,
           .users = *users,
           .catalogues = catalogues,
@@ -110,7 +108,7 @@ Received TestServer::chat(const std::string& user, const std::string& text,
 }
 
 std::string TestServer::key(store::KeyRole role, const std::string& app, const std::string& user) {
-  return must(server::create_key(*store, random, clock, "test", app, role, user)).secret;
+  return must(server::create_key(*store, *keys, random, clock, "test", app, role, user)).secret;
 }
 
 Headers bearer(const std::string& secret) {

@@ -17,8 +17,7 @@
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/server/server.h"
-#include "rapport/store/key_ring.h"
-#include "rapport/store/store.h"
+#include "rapport/store/home_store.h"
 #include "testing/scripted_language_model.h"
 #include "testing/temporary_directory.h"
 
@@ -58,6 +57,7 @@ class TestServer {
   LetterEmbedder embedder;
   std::unique_ptr<ScriptedLanguageModel> model;
   std::unique_ptr<store::KeyRing> keys;
+  std::unique_ptr<store::UserKeys> user_keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
   engine::CatalogueSlot catalogues;  // empty until a test puts one in

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "rapport/base/files.h"
 #include "rapport/base/log.h"
+#include "rapport/cli/terminal.h"
 #include "rapport/engine/wish_text.h"
 #include "rapport/language/model_files.h"
 #include "rapport/retrieval/registry.h"
@@ -156,15 +157,13 @@ Result<void> load_configuration(const Context& context, Configuration& configura
 
 Result<std::unique_ptr<State>> State::open(const Configuration& configuration) {
   auto state = std::make_unique<State>();
-  const std::filesystem::path home(configuration.home);
-  // Only the folder itself is private: what lies above it is not ours to close.
-  if (!std::filesystem::exists(home)) TRY_VOID(base::ensure_directory(home, 0700));
-  TRY(state->keys, store::KeyRing::open(home / "keys", state->random));
-  TRY(state->store, store::SqliteStore::open({.path = (home / "rapport.db").string(),
-                                              .index_key = state->keys->index_key(),
-                                              .synchronous = configuration.synchronous},
-                                             std::make_shared<store::PlainTextCodec>(),
-                                             state->clock, state->random));
+  TRY(auto home,
+      store::HomeStore::open(configuration.home,
+                             {.synchronous = configuration.synchronous, .sources = key_sources()},
+                             state->clock, state->random));
+  state->keys = std::move(home.keys);
+  state->user_keys = std::move(home.user_keys);
+  state->store = std::move(home.store);
   state->users =
       std::make_unique<engine::Users>(*state->store, *state->keys, state->clock, state->random);
   return state;
@@ -187,6 +186,12 @@ Result<std::unique_ptr<Models>> Models::load(const Configuration& configuration,
     base::log_warning("no embedding model", {{"error", models->embedder_error}});
   }
   return models;
+}
+
+store::MasterKeySources key_sources() {
+  store::MasterKeySources sources = store::master_key_sources();
+  if (isatty(STDIN_FILENO) == 1) sources.ask = ask_secret;
+  return sources;
 }
 
 Result<std::unique_ptr<State>> open_state(const Context& context) {

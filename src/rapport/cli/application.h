@@ -23,8 +23,7 @@
 #include "rapport/language/llama_embedder.h"
 #include "rapport/language/remote_model.h"
 #include "rapport/server/server_options.h"
-#include "rapport/store/key_ring.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 
 namespace rapport::cli {
 
@@ -54,6 +53,7 @@ struct State {
   base::SystemClock clock;
   base::SystemRandom random;
   std::optional<store::KeyRing> keys;
+  std::unique_ptr<store::UserKeys> user_keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
 
@@ -84,6 +84,9 @@ struct Recommendations {
   /// yet: see `curator`.
   Recommendations(const Configuration& configuration, State& state, bool demo);
 };
+
+/// Where the master key comes from: the environment, and this terminal where there is one.
+store::MasterKeySources key_sources();
 
 /// `load_configuration` and `State::open` in one, for commands on users, facts and keys.
 Result<std::unique_ptr<State>> open_state(const Context& context);

@@ -75,6 +75,7 @@ Result<void> serve(Context& context, const ServeOptions& options) {
                               state->clock, state->random, &recommendations.recommender);
   TRY(auto server,
       server::Server::start(configuration.server, {.store = *state->store,
+                                                   .keys = *state->keys,
                                                    .responder = responder,
                                                    .users = *state->users,
                                                    .catalogues = recommendations.catalogues,

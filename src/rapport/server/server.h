@@ -19,6 +19,7 @@
 #include "rapport/language/language_model.h"
 #include "rapport/language/text_embedder.h"
 #include "rapport/server/server_options.h"
+#include "rapport/store/key_ring.h"
 #include "rapport/store/store.h"
 
 namespace rapport::server {
@@ -26,6 +27,7 @@ namespace rapport::server {
 /// What the handlers work with; must outlive the server.
 struct Services {
   store::Store& store;
+  const store::KeyRing& keys;
   engine::Responder& responder;
   engine::Users& users;
   const engine::CatalogueSlot& catalogues;

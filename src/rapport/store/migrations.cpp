@@ -172,6 +172,34 @@ CREATE TABLE interactions (
 CREATE INDEX interactions_by_user ON interactions (user, catalogue, created);
 CREATE INDEX hides_by_user ON interactions (user, catalogue) WHERE kind = 'hide';
 )sql"},
+    {"what is personal is sealed: attributes of facts too, and keys know their user", R"sql(
+CREATE TABLE facts_new (
+  seq           INTEGER PRIMARY KEY,
+  id            TEXT NOT NULL UNIQUE,
+  user          TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  text          BLOB NOT NULL,
+  attribute     BLOB NOT NULL,
+  value         BLOB NOT NULL,
+  domain        TEXT NOT NULL,
+  confidence    REAL NOT NULL,
+  source        TEXT NOT NULL,
+  source_turn   TEXT NOT NULL,
+  evidence      BLOB NOT NULL,
+  valid_from    INTEGER NOT NULL,
+  valid_to      INTEGER,
+  status        TEXT NOT NULL CHECK (status IN ('active', 'superseded', 'disputed', 'forgotten')),
+  superseded_by TEXT NOT NULL,
+  created       INTEGER NOT NULL,
+  updated       INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts_new SELECT seq, id, user, text, CAST(attribute AS BLOB), value, domain, confidence,
+  source, source_turn, evidence, valid_from, valid_to, status, superseded_by, created, updated FROM facts;
+DROP TABLE facts;
+ALTER TABLE facts_new RENAME TO facts;
+CREATE INDEX facts_by_user ON facts (user, created);
+
+ALTER TABLE api_keys ADD COLUMN user TEXT NOT NULL DEFAULT '';
+)sql"},
 };
 
 /// What tells whose a file is.

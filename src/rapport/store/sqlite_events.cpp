@@ -1,7 +1,5 @@
 // Events and feedback.
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -20,7 +18,7 @@ Result<Event> SqliteStore::read_event(const Statement& row) const {
 }
 
 Result<void> SqliteStore::add_events(const std::vector<Event>& events) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     for (const Event& event : events) {
       TRY_VOID(require_user(connection, event.user));

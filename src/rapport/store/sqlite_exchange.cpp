@@ -1,9 +1,7 @@
 // What one answered request leaves behind.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -30,7 +28,7 @@ tl::unexpected<Error> no_response(const std::string& response_id) {
 
 Result<void> SqliteStore::record_exchange(const Exchange& exchange) {
   TRY_VOID(check(exchange));
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     const Conversation& conversation = exchange.conversation;
     if (!conversation.user.empty()) TRY_VOID(touch_user(connection, conversation.user, now));

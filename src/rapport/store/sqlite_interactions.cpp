@@ -5,9 +5,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -64,7 +62,7 @@ Result<Interaction> SqliteStore::read_interaction(const Statement& row) const {
 }
 
 Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& interactions) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     std::map<std::pair<UserId, std::string>, Hides> hides;  // by user and catalogue
     for (const Interaction& interaction : interactions) {
@@ -147,7 +145,7 @@ Result<std::vector<Interaction>> SqliteStore::interactions(const UserId& user,
 }
 
 Result<void> SqliteStore::delete_interaction(const UserId& user, const std::string& id) {
-  const Result<void> deleted = database_->write([&](Connection& connection) -> Result<void> {
+  const Result<void> deleted = write([&](Connection& connection) -> Result<void> {
     std::vector<std::string> ids = {id};
     {
       TRY(Statement rows, connection.prepare("SELECT id, user, catalogue, kind, item, value, "

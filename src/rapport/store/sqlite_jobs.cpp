@@ -1,9 +1,7 @@
 // Durable jobs: a row is the job, a lease says whose it is.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -44,7 +42,7 @@ Result<Job> SqliteStore::read_job(const Statement& row) const {
 }
 
 Result<void> SqliteStore::enqueue(const Job& job) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     return write_job(connection, job, clock_.now());
   });
 }
@@ -71,7 +69,7 @@ Result<void> SqliteStore::write_job(Connection& connection, const Job& job, Unix
 Result<std::optional<Job>> SqliteStore::claim_job(const std::vector<std::string>& kinds,
                                                   std::chrono::seconds lease) {
   const std::int64_t lease_ms = std::chrono::milliseconds(lease).count();
-  return database_->write([&](Connection& connection) -> Result<std::optional<Job>> {
+  return write([&](Connection& connection) -> Result<std::optional<Job>> {
     const UnixMillis now = clock_.now();
     while (true) {
       std::optional<Job> job;
@@ -103,7 +101,7 @@ Result<std::optional<Job>> SqliteStore::claim_job(const std::vector<std::string>
 }
 
 Result<void> SqliteStore::update_job(const Job& job) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     UserId user;
     {
       TRY(Statement stored,

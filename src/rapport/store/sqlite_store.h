@@ -2,7 +2,8 @@
 //
 //   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db", .index_key =
 //   keys.index_key()},
-//                                     std::make_shared<PlainTextCodec>(), clock, random));
+//                                     std::make_shared<EncryptingCodec>(user_keys, random),
+//                                     clock, random));
 //
 // One connection writes, a few read side by side; a second process (a command while the server
 // runs) may open the same file. Personal text passes the codec on its way in and out; what must be
@@ -10,14 +11,17 @@
 // key.
 //
 // Layout: sqlite_connection (statements), sqlite_database (one writer, several readers), migrations
-// (the schema), personal_columns (the codec's two doors); each sqlite_<concept>.cpp implements its
+// (the schema), sealed_columns (which columns hold personal text), personal_columns (the codec's
+// two doors); each sqlite_<concept>.cpp implements its
 // part of this class.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "rapport/base/clock.h"
@@ -42,6 +46,9 @@ struct SqliteOptions {
   std::string synchronous = "normal";
   std::int32_t busy_timeout_ms = 5'000;  // wait for another program's lock; 0 to 600,000
   std::int32_t readers = 2;              // reads side by side; 1 to 64
+  /// KeyRing::pseudonym, for the API keys of a Rapport that did not keep whose they are. Without
+  /// it a database with such keys is refused.
+  std::function<UserId(const std::string& app, const std::string& name)> pseudonym = {};
 };
 
 class SqliteStore final : public Store {
@@ -112,6 +119,9 @@ class SqliteStore final : public Store {
               std::unique_ptr<sqlite::PersonalColumns> personal, std::string index_key,
               const base::Clock& clock, base::Random& random);
 
+  /// Runs `body` in a transaction that writes, with keys that are valid in it.
+  template <typename Body>
+  std::invoke_result_t<Body&, sqlite::Connection&> write(Body body);
   /// Refuses a key ring that is not the one this database was made with.
   Result<void> check_index_key();
   /// What stands in an index for a text that nobody may read there.

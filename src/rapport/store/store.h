@@ -41,7 +41,7 @@ enum class FactStatus { kActive, kSuperseded, kDisputed, kForgotten };
 std::string_view name(FactStatus status);
 Result<FactStatus> parse_fact_status(std::string_view text);
 
-/// Something known of a user. `text`, `value` and `evidence` are personal text.
+/// Something known of a user. `text`, `attribute`, `value` and `evidence` are personal text.
 struct Fact {
   std::string id = {};  // "fact_…"
   UserId user = {};
@@ -199,7 +199,8 @@ struct ApiKey {
   std::string label = {};
   std::string app = {};
   KeyRole role = KeyRole::kApp;
-  std::string user_name = {};  // bound to this user of `app`; "" when not bound; personal text
+  UserId user = {};            // bound to this user; "" when not bound
+  std::string user_name = {};  // the application's name of that user; personal text
   UnixMillis created = 0;
   std::optional<UnixMillis> revoked = {};
 };
@@ -224,8 +225,8 @@ class Store {
   virtual Result<User> ensure_user(const UserId& id, const std::string& app,
                                    const std::string& name) = 0;
   virtual Result<User> user(const UserId& id) = 0;
-  virtual Result<std::vector<User>> users(const std::string& app,
-                                          Page page) = 0;  // "" is all apps; last seen first
+  /// "" is all apps; last seen first. One whose name cannot be read is listed without it.
+  virtual Result<std::vector<User>> users(const std::string& app, Page page) = 0;
 
   // Settings: one JSON document a user, {"default": {…}, "<domain>": {…}}; {} when none was set,
   // also of a user not known yet.
