@@ -90,8 +90,8 @@ TEST_F(HomeStoreTest, EveryColumnOfBytesIsSealed) {
   std::vector<std::string> stored = value_of(
       rows.all([](const sqlite::Statement& row) -> Result<std::string> { return row.text(0); }));
   std::vector<std::string> listed;
-  for (const auto& table : sqlite::sealed_tables()) {
-    for (const auto column : table.columns)
+  for (const auto& table : sqlite::personal_tables()) {
+    for (const auto column : table.sealed)
       listed.push_back(fmt::format("{}.{}", table.table, column));
   }
   EXPECT_THAT(listed, ::testing::UnorderedElementsAreArray(stored));
@@ -194,6 +194,15 @@ TEST_F(HomeStoreTest, AHomeWithoutItsMasterKeyShowsNothing) {
   fs::remove(keys_of(home_) / "master.key");
   EXPECT_TRUE(fails(open(), ErrorCode::kNotFound, "master.key"));
   EXPECT_THAT(bytes_on_disk(), Not(HasSubstr(kCanary)));
+}
+
+TEST_F(HomeStoreTest, AHomeWhoseKeysAreMissingIsNotGivenNewOnes) {
+  ASSERT_TRUE(ok(open()));
+  fs::rename(keys_of(home_), folder_.path() / "away");
+  EXPECT_TRUE(fails(open(), ErrorCode::kNotFound, "put the keys back"));
+  EXPECT_FALSE(fs::exists(keys_of(home_)));
+  fs::rename(folder_.path() / "away", keys_of(home_));
+  EXPECT_TRUE(ok(open()));
 }
 
 TEST_F(HomeStoreTest, AUserWhoseNameCannotBeReadIsListedWithoutIt) {

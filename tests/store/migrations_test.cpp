@@ -58,6 +58,9 @@ UPDATE api_keys SET user = 'u_default_sam';
 INSERT INTO api_keys VALUES (2, 'key_2', 'digest_2', 'phone', 'default', 'user', CAST('sam' AS BLOB), 900,
   NULL, 'u_default_sam');
 )sql",
+    R"sql(
+INSERT INTO erased VALUES (3, 'u_9', '{}');
+)sql",
 };
 
 using Rows = std::vector<std::string>;

@@ -75,6 +75,13 @@ Result<std::string> UserKeys::finish_erasure(
   });
 }
 
+Result<std::vector<ErasureRecord>> UserKeys::unfinished_erasures() {
+  const std::lock_guard lock(mutex_);
+  TRY(Statement rows, connection_->prepare(fmt::format(
+                          "SELECT {} FROM erasures WHERE receipt IS NULL ORDER BY seq", kColumns)));
+  return rows.all(read_erasure);
+}
+
 Result<std::vector<ErasureRecord>> UserKeys::erasures(std::int64_t after) {
   const std::lock_guard lock(mutex_);
   TRY(Statement rows, connection_->prepare(fmt::format(

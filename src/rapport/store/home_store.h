@@ -41,6 +41,14 @@ std::filesystem::path former_database_of(const std::filesystem::path& home);
 std::filesystem::path keys_of(const std::filesystem::path& home);
 std::filesystem::path user_keys_of(const std::filesystem::path& home);
 
+/// Removes what names the user from the database that a restore left, or the whole of it where that
+/// cannot be done: a damaged one, or one of a restore that was killed. Returns how many rows, or
+/// files, went.
+Result<std::int64_t> erase_from_former_database(const std::filesystem::path& home,
+                                                const UserId& user);
+/// How many rows there name the user.
+Result<std::int64_t> rows_in_former_database(const std::filesystem::path& home, const UserId& user);
+
 /// Seals the database that a restore left in plain text beside the one in use. A damaged one stays
 /// as it is, with a warning in the log.
 void seal_former_database(const std::filesystem::path& home, const KeyRing& keys,

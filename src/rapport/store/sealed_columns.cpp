@@ -19,16 +19,16 @@ struct PlainRow {
   std::vector<std::string> texts;
 };
 
-Result<std::vector<PlainRow>> rows_after(Connection& connection, const SealedTable& table,
+Result<std::vector<PlainRow>> rows_after(Connection& connection, const PersonalTable& table,
                                          const std::string& last) {
   TRY(Statement rows,
       connection.prepare(fmt::format(
           "SELECT {0}, coalesce({1}, ''), {2} FROM {3} WHERE {0} > ? ORDER BY {0} "
           "LIMIT {4}",
-          table.row, table.user, fmt::join(table.columns, ", "), table.table, kRowsAtOnce)));
+          table.row, table.user, fmt::join(table.sealed, ", "), table.table, kRowsAtOnce)));
   return rows.bind(last).all([&](const Statement& at) -> Result<PlainRow> {
     PlainRow row{at.text(0), at.text(1), {}};
-    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    for (std::size_t i = 0; i < table.sealed.size(); ++i) {
       row.texts.push_back(at.text(static_cast<int>(i) + 2));
     }
     return row;
@@ -36,7 +36,7 @@ Result<std::vector<PlainRow>> rows_after(Connection& connection, const SealedTab
 }
 
 Result<std::int64_t> seal_table(Connection& connection, const PersonalColumns& personal,
-                                const SealedTable& table) {
+                                const PersonalTable& table) {
   std::int64_t sealed = 0;
   std::string last;
   while (true) {
@@ -45,10 +45,10 @@ Result<std::int64_t> seal_table(Connection& connection, const PersonalColumns& p
     for (const PlainRow& row : rows) {
       TRY(Statement update,
           connection.prepare(fmt::format("UPDATE {} SET {} = ? WHERE {} = ?", table.table,
-                                         fmt::join(table.columns, " = ?, "), table.row)));
-      for (std::size_t i = 0; i < table.columns.size(); ++i) {
-        TRY_VOID(personal.bind(update, {row.user, table.table, row.row, table.columns[i]},
-                               row.texts[i]));
+                                         fmt::join(table.sealed, " = ?, "), table.row)));
+      for (std::size_t i = 0; i < table.sealed.size(); ++i) {
+        TRY_VOID(
+            personal.bind(update, {row.user, table.table, row.row, table.sealed[i]}, row.texts[i]));
       }
       TRY_VOID(update.bind(row.row).run());
     }
@@ -66,20 +66,33 @@ Result<void> set_mark(Connection& connection, std::string_view value) {
 
 }  // namespace
 
-std::span<const SealedTable> sealed_tables() {
-  static const std::vector<SealedTable> kTables = {
-      {"users", "id", "id", {"name"}},
-      {"settings", "user", "user", {"document"}},
-      {"facts", "id", "user", {"text", "attribute", "value", "evidence"}},
-      {"conversations", "id", "user", {"name"}},
-      {"turns", "id", "user", {"content"}},
-      {"traces", "response_id", "user", {"data"}},
+std::span<const PersonalTable> personal_tables() {
+  // Turns have no index of users, traces and exposures only of those without a conversation: an
+  // exchange pays for each index.
+  constexpr std::string_view kInConversations =
+      "conversation IN (SELECT id FROM conversations WHERE user = ?1)";
+  constexpr std::string_view kAlsoWithout =
+      "conversation IN (SELECT id FROM conversations WHERE user = ?1) "
+      "OR (conversation IS NULL AND user = ?1)";
+  static const std::vector<PersonalTable> kTables = {
+      {"prefixes", "digest", "user", {}},
+      {"turns", "id", "user", {"content"}, kInConversations},
+      {"traces", "response_id", "user", {"data"}, kAlsoWithout},
+      {"exposures", "response_id", "user", {}, kAlsoWithout},
       {"events", "id", "user", {"data"}},
-      {"jobs", "id", "user", {"payload", "error"}},
-      {"api_keys", "id", "user", {"user_name"}},
       {"interactions", "id", "user", {"item"}},
+      {"jobs", "id", "user", {"payload", "error"}},
+      {"conversations", "id", "user", {"name"}},
+      {"facts", "id", "user", {"text", "attribute", "value", "evidence"}},
+      {"settings", "user", "user", {"document"}},
+      {"api_keys", "id", "user", {"user_name"}},
+      {"users", "id", "id", {"name"}},
   };
   return kTables;
+}
+
+std::string rows_of_user(const PersonalTable& table) {
+  return table.of_user.empty() ? fmt::format("{} = ?1", table.user) : std::string(table.of_user);
 }
 
 Result<void> seal_database(Database& database, const PersonalColumns& personal,
@@ -95,7 +108,8 @@ Result<void> seal_database(Database& database, const PersonalColumns& personal,
         TRY_VOID(personal.begin_writing());
         TRY_VOID(prepare(connection));
         std::int64_t rows = 0;
-        for (const SealedTable& table : sealed_tables()) {
+        for (const PersonalTable& table : personal_tables()) {
+          if (table.sealed.empty()) continue;
           TRY(const std::int64_t some, seal_table(connection, personal, table));
           rows += some;
         }

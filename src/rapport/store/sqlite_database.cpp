@@ -84,13 +84,13 @@ Result<void> Database::vacuum() {
   return {};
 }
 
-void Database::scrub_log() {
+bool Database::scrub_log() {
   const std::lock_guard lock(writing_);
   const Result<std::int64_t> blocked = writer_->integer_of("PRAGMA wal_checkpoint(TRUNCATE)");
-  if (!blocked || *blocked != 0) {
-    base::log_warning("deleted text stays in the write-ahead log until its next checkpoint",
-                      {{"database", path()}});
-  }
+  if (blocked && *blocked == 0) return true;
+  base::log_warning("deleted text stays in the write-ahead log until its next checkpoint",
+                    {{"database", path()}});
+  return false;
 }
 
 Database::Reader::Reader(Database& from) : database(from) {

@@ -53,8 +53,8 @@ class Database {
 
   /// Empties the write-ahead log into the database, so that deleted text is in neither. Does its
   /// best: while another reader still holds an old snapshot, the old text stays in the log until a
-  /// later checkpoint.
-  void scrub_log();
+  /// later checkpoint; then it is false.
+  bool scrub_log();
 
   const std::string& path() const { return writer_->path(); }
   std::int32_t busy_timeout_ms() const { return busy_timeout_ms_; }

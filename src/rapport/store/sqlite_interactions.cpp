@@ -61,6 +61,19 @@ Result<Interaction> SqliteStore::read_interaction(const Statement& row) const {
   return interaction;
 }
 
+Result<void> SqliteStore::write_interaction(Connection& connection, const Interaction& interaction,
+                                            UnixMillis at) const {
+  TRY(Statement insert,
+      connection.prepare("INSERT INTO interactions (id, user, catalogue, kind, item, value, "
+                         "response_id, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.bind(interaction.id, interaction.user, interaction.catalogue, name(interaction.kind));
+  TRY_VOID(personal_->bind(insert, {interaction.user, "interactions", interaction.id, "item"},
+                           interaction.item));
+  insert.bind(interaction.value, interaction.response_id,
+              interaction.created != 0 ? interaction.created : at);
+  return insert.run();
+}
+
 Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& interactions) {
   return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
@@ -76,15 +89,7 @@ Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& inter
         }
         earlier = &known->second[interaction.item];
       }
-      TRY(Statement insert,
-          connection.prepare("INSERT INTO interactions (id, user, catalogue, kind, item, value, "
-                             "response_id, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-      insert.bind(interaction.id, interaction.user, interaction.catalogue, name(interaction.kind));
-      TRY_VOID(personal_->bind(insert, {interaction.user, "interactions", interaction.id, "item"},
-                               interaction.item));
-      insert.bind(interaction.value, interaction.response_id,
-                  interaction.created != 0 ? interaction.created : now);
-      TRY_VOID(insert.run());
+      TRY_VOID(write_interaction(connection, interaction, now));
       if (earlier == nullptr) continue;
       TRY_VOID(remove(connection, interaction.user, *earlier));
       *earlier = {interaction.id};

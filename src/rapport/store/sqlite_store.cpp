@@ -101,11 +101,12 @@ Result<void> SqliteStore::check_index_key() {
         return connection.text_of("SELECT value FROM meta WHERE name = 'index_key_check'");
       }));
   if (stored == own) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} was made with another key ring, so that no user in it would be found "
-                          "again: put the pseudonym.key that belongs to it back into the keys "
-                          "folder, or name another home folder",
-                          database_->path()));
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} was made with another key ring, so that nothing in it could be read: put "
+                  "the keyring.json and users.db that belong to it back into the keys "
+                  "folder, or name another home folder",
+                  database_->path()));
 }
 
 std::string SqliteStore::index_digest(std::string_view context, std::string_view user,

@@ -55,12 +55,13 @@ Result<User> SqliteStore::user(const UserId& id) {
 }
 
 Result<User> SqliteStore::ensure_user(const UserId& id, const std::string& app,
-                                      const std::string& name) {
+                                      const std::string& name, std::optional<ErasureMark> as_of) {
   // Nearly always known: a read, which waits for no writer.
   Result<User> known = user(id);
   if (known || known.error().code != ErrorCode::kNotFound) return known;
   const UnixMillis now = clock_.now();
   const Result<void> inserted = write([&](Connection& connection) -> Result<void> {
+    TRY_VOID(refuse_erased(connection, id, as_of));
     TRY(Statement insert,
         connection.prepare("INSERT INTO users (id, app, name, created, last_seen) "
                            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"));

@@ -81,6 +81,9 @@ class UserKeys {
   Result<std::string> finish_erasure(
       std::int64_t seq,
       const std::function<Result<std::string>(const std::string& before)>& receipt_of);
+  /// Those that were begun and not finished: by another process just now, or by one that was
+  /// killed.
+  Result<std::vector<ErasureRecord>> unfinished_erasures();
   /// All of them, in the order they began; `after` a seq.
   Result<std::vector<ErasureRecord>> erasures(std::int64_t after = 0);
   /// Errors: kNotFound.
