@@ -64,6 +64,13 @@ void TestServer::start(server::ServerOptions options) {
                                             *store, *keys, catalogues, attribution, clock, random);
   interactions = std::make_unique<engine::Interactions>(*store, *users, catalogues, attribution,
                                                         profile::Degree::kMemory, clock, random);
+  personal = engine::personal_data_of(directory.path());
+  personal.add(engine::attribution_kind(attribution));
+  personal.add(engine::prompt_cache_kind(*model));
+  eraser = std::make_unique<engine::Eraser>(*store, *user_keys, personal, directory.path(), clock);
+  archives = std::make_unique<engine::Archives>(*store, *users, personal, clock);
+  importer = std::make_unique<engine::ConversationImporter>(*store, *users,
+                                                            profile::Degree::kMemory, random);
   responder = std::make_unique<engine::Responder>(engine::EngineOptions{}, *store, *keys, *model,
                                                   clock, random, recommender.get());
   if (options.listen == server::ServerOptions{}.listen) options.listen = "127.0.0.1:0";
@@ -78,6 +85,9 @@ server::Services TestServer::services() {
           .catalogues = catalogues,
           .recommender = *recommender,
           .interactions = *interactions,
+          .eraser = *eraser,
+          .archives = *archives,
+          .importer = *importer,
           .model = *model,
           .embedder = &embedder,
           .clock = clock,

@@ -64,6 +64,10 @@ class TestServer {
   engine::Attribution attribution;
   std::unique_ptr<engine::Recommender> recommender;
   std::unique_ptr<engine::Interactions> interactions;
+  engine::PersonalData personal;
+  std::unique_ptr<engine::Eraser> eraser;
+  std::unique_ptr<engine::Archives> archives;
+  std::unique_ptr<engine::ConversationImporter> importer;
   std::unique_ptr<engine::Responder> responder;
   std::unique_ptr<server::Server> server;
 };

@@ -166,6 +166,19 @@ Result<std::unique_ptr<State>> State::open(const Configuration& configuration) {
   state->store = std::move(home.store);
   state->users =
       std::make_unique<engine::Users>(*state->store, *state->keys, state->clock, state->random);
+  state->personal = engine::personal_data_of(configuration.home);
+  state->eraser = std::make_unique<engine::Eraser>(
+      *state->store, *state->user_keys, state->personal, configuration.home, state->clock);
+  state->archives = std::make_unique<engine::Archives>(*state->store, *state->users,
+                                                       state->personal, state->clock);
+  state->importer = std::make_unique<engine::ConversationImporter>(
+      *state->store, *state->users,
+      static_cast<profile::Degree>(configuration.engine.default_degree), state->random);
+  // What holds it up (another program that reads the log) must not keep all others from being
+  // served: of who is being erased nothing can be read any more.
+  if (const auto completed = state->eraser->complete(); !completed) {
+    base::log_warning("an erasure is not finished yet", {{"error", completed.error().message}});
+  }
   return state;
 }
 

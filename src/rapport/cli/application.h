@@ -14,7 +14,10 @@
 #include "rapport/base/http_client.h"
 #include "rapport/base/random.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/engine/archive.h"
+#include "rapport/engine/conversation_import.h"
 #include "rapport/engine/curator.h"
+#include "rapport/engine/erasure.h"
 #include "rapport/engine/interactions.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
@@ -56,7 +59,13 @@ struct State {
   std::unique_ptr<store::UserKeys> user_keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
+  engine::PersonalData personal;
+  std::unique_ptr<engine::Eraser> eraser;
+  std::unique_ptr<engine::Archives> archives;
+  std::unique_ptr<engine::ConversationImporter> importer;
 
+  /// Finishes the erasures that a killed process began, and erases again whom a backup brought
+  /// back.
   static Result<std::unique_ptr<State>> open(const Configuration& configuration);
 };
 

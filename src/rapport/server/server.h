@@ -12,6 +12,9 @@
 
 #include "rapport/base/clock.h"
 #include "rapport/base/random.h"
+#include "rapport/engine/archive.h"
+#include "rapport/engine/conversation_import.h"
+#include "rapport/engine/erasure.h"
 #include "rapport/engine/interactions.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
@@ -33,6 +36,9 @@ struct Services {
   const engine::CatalogueSlot& catalogues;
   engine::Recommender& recommender;
   engine::Interactions& interactions;
+  engine::Eraser& eraser;
+  engine::Archives& archives;
+  engine::ConversationImporter& importer;
   language::LanguageModel& model;
   language::TextEmbedder* embedder = nullptr;  // without one /v1/embeddings says what to do
   const base::Clock& clock;
