@@ -7,6 +7,7 @@
 #include "rapport/base/digest.h"
 #include "rapport/engine/erasure.h"
 #include "rapport/engine/export_rows.h"
+#include "settle.h"
 
 namespace rapport::engine {
 namespace {
@@ -35,6 +36,7 @@ class ArchiveTest : public EngineTest {
   /// A conversation of two turns; the whole of it, as a client sends it next.
   std::vector<std::string> talk(const std::string& user) {
     answered(request(user, "I'm vegetarian, by the way."));
+    settle(*store_);
     return {"user: I'm vegetarian, by the way.", "assistant: All right.", "user: What to cook?"};
   }
   std::string with(const std::string& zip, const std::string& name,
@@ -57,7 +59,7 @@ class ArchiveTest : public EngineTest {
 
 TEST_F(ArchiveTest, ExportedErasedAndImportedAUserGetsTheSamePromptAndConversation) {
   const auto lines = talk("sam");
-  ASSERT_TRUE(users_->patch_settings("default", "sam", {{"tone", "warm"}}));
+  ASSERT_TRUE(users_->patch_settings("default", "sam", {{"tone", "formal"}}));
   const std::string zip = exported("sam");
   const store::UserData before = *store_->user_data(pseudonym("sam"));
   erase("sam");
@@ -84,7 +86,6 @@ TEST_F(ArchiveTest, TheArchiveIsTheSameAfterItWasImported) {
   ASSERT_EQ(before.size(), after.size());
   for (std::size_t i = 1; i < before.size(); ++i) {  // the manifest has another time
     EXPECT_EQ(before[i].name, after[i].name);
-    if (before[i].name == "jobs.jsonl") continue;  // what waited begins anew
     EXPECT_EQ(before[i].bytes, after[i].bytes) << before[i].name;
   }
 }

@@ -196,6 +196,20 @@ TEST_F(HomeStoreTest, AHomeWithoutItsMasterKeyShowsNothing) {
   EXPECT_THAT(bytes_on_disk(), Not(HasSubstr(kCanary)));
 }
 
+TEST_F(HomeStoreTest, AJobThatCannotBeReadFailsAndHoldsUpNoOther) {
+  const auto home = open();
+  ASSERT_TRUE(ok(home));
+  ASSERT_TRUE(ok(home->store->enqueue(sample_job("job_1"))));
+  ASSERT_TRUE(ok(home->store->enqueue(sample_job("job_2"))));
+  const auto raw =
+      value_of(Connection::open(database_of(home_).string(), Access::kReadWrite, 1'000));
+  ASSERT_TRUE(ok(raw->execute("UPDATE jobs SET payload = x'01' WHERE id = 'job_1'")));
+  const auto claimed = home->store->claim_job({"observe"}, std::chrono::seconds(60));
+  ASSERT_TRUE(ok(claimed));
+  EXPECT_EQ((*claimed)->id, "job_2");
+  EXPECT_EQ(value_of(raw->text_of("SELECT status FROM jobs WHERE id = 'job_1'")), "failed");
+}
+
 TEST_F(HomeStoreTest, AHomeWhoseKeysAreMissingIsNotGivenNewOnes) {
   ASSERT_TRUE(ok(open()));
   fs::rename(keys_of(home_), folder_.path() / "away");

@@ -35,6 +35,8 @@ tl::unexpected<Error> no_zip(std::string_view what) {
 }
 
 Result<Archive> open_bytes(std::string_view bytes) {
+  // libzip takes nothing at all for an archive of no files.
+  if (bytes.empty()) return no_zip("it is empty");
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);

@@ -1,6 +1,7 @@
 // Durable jobs: a row is the job, a lease says whose it is.
 #include <fmt/format.h>
 
+#include "rapport/base/log.h"
 #include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
@@ -75,11 +76,21 @@ Result<std::optional<Job>> SqliteStore::claim_job(const std::vector<std::string>
       std::optional<Job> job;
       {
         TRY(Statement due, connection.prepare(kOldestDue));
-        TRY(job, due.bind(base::dump_json(Json(kinds)), now).one([&](const Statement& row) {
-          return read_job(row);
-        }));
+        TRY(const bool found, due.bind(base::dump_json(Json(kinds)), now).step());
+        if (!found) return std::nullopt;
+        auto read = read_job(due);
+        if (!read && read.error().code == ErrorCode::kCorrupt) {
+          // One whose user is being erased, or a damaged one, must not hold up all others.
+          const std::string id = due.text(0);
+          base::log_warning("a job cannot be read and fails",
+                            {{"job", id}, {"error", read.error().message}});
+          TRY(Statement give_up,
+              connection.prepare("UPDATE jobs SET status = 'failed', updated = ? WHERE id = ?"));
+          TRY_VOID(give_up.bind(now, id).run());
+          continue;
+        }
+        TRY(job, std::move(read));
       }
-      if (!job) return std::nullopt;
       const bool spent = job->attempts >= job->max_attempts;
       if (spent) {
         job->status = JobStatus::kFailed;
