@@ -20,7 +20,7 @@
 #include "rapport/palr/list_ranker.h"
 #include "rapport/retrieval/registry.h"
 #include "rapport/retrieval/sasrec.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 
 namespace rapport {
 namespace {
@@ -134,10 +134,9 @@ int run(bool json) {
     base::SystemClock clock;
     base::SystemRandom random;
     base::SeededRandom seeded(7);
-    const store::KeyRing keys = must(store::KeyRing::open(home / "keys", random));
-    const auto store = must(store::SqliteStore::open(
-        {.path = (home / "rapport.db").string(), .index_key = keys.index_key()},
-        std::make_shared<store::PlainTextCodec>(), clock, random));
+    const auto opened = must(store::HomeStore::open(home, {}, clock, random));
+    const store::KeyRing& keys = opened.keys;
+    const auto& store = opened.store;
     const auto dataset = made_up(seeded);
     for (std::int64_t user = 0; user < kUsers; ++user) {
       const std::string name = fmt::format("user{}", user);

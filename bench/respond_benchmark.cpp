@@ -17,7 +17,7 @@
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/language/embedded_model.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 
 namespace rapport {
 namespace {
@@ -91,10 +91,9 @@ int run(bool json, int pairs) {
   {
     base::SystemClock clock;
     base::SystemRandom random;
-    const store::KeyRing keys = must(store::KeyRing::open(home / "keys", random));
-    const auto store = must(store::SqliteStore::open(
-        {.path = (home / "rapport.db").string(), .index_key = keys.index_key()},
-        std::make_shared<store::PlainTextCodec>(), clock, random));
+    const auto opened = must(store::HomeStore::open(home, {}, clock, random));
+    const store::KeyRing& keys = opened.keys;
+    const auto& store = opened.store;
     language::EmbeddedOptions options;
     options.path = std::string(RAPPORT_BENCH_MODELS) + "/smollm2-135m-instruct-q8_0.gguf";
     const auto model = must(language::EmbeddedModel::load(options));

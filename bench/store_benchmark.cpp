@@ -8,9 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 
 namespace rapport::store {
 namespace {
@@ -22,31 +23,28 @@ class BenchStore {
     std::string pattern =
         (std::filesystem::temp_directory_path() / "rapport-bench-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    auto opened = SqliteStore::open({.path = (folder_ / "rapport.db").string(),
-                                     .index_key = std::string(32, 'k'),
-                                     .synchronous = synchronous},
-                                    std::make_shared<PlainTextCodec>(), clock_, random_);
+    auto opened = HomeStore::open(folder_, {.synchronous = synchronous}, clock_, random_);
     if (!opened) {
       std::fprintf(stderr, "%s\n", opened.error().message.c_str());
       std::exit(1);
     }
-    store_ = *std::move(opened);
+    home_.emplace(*std::move(opened));
   }
   ~BenchStore() {
-    store_.reset();
+    home_.reset();
     std::filesystem::remove_all(folder_);
   }
   BenchStore(const BenchStore&) = delete;
   BenchStore& operator=(const BenchStore&) = delete;
 
-  Store& operator*() { return *store_; }
-  Store* operator->() { return store_.get(); }
+  Store& operator*() { return *home_->store; }
+  Store* operator->() { return home_->store.get(); }
 
  private:
   base::SystemClock clock_;
   base::SystemRandom random_;
   std::filesystem::path folder_;
-  std::unique_ptr<Store> store_;
+  std::optional<HomeStore> home_;
 };
 
 /// Exchange `n` of one of 100 users, of the size that a chat leaves: a question, an answer of 1 kB,

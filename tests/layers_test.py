@@ -28,6 +28,7 @@ HEAVY = {
     "libcurl": ("curl/",),
     "libsodium": ("sodium.h", "sodium/"),
     "zlib": ("zlib.h",),
+    "libzip": ("zip.h",),
     "SQLite": ("sqlite3.h",),
     "llama.cpp": ("llama.h", "llama-cpp.h", "ggml", "gguf.h", "common.h", "chat.h", "sampling.h", "json-schema-to-grammar.h"),
     "libtorch": ("torch/", "ATen/", "c10/"),

@@ -13,14 +13,11 @@ language::ChatMessage message_of(const std::string& line) {
 }  // namespace
 
 EngineTest::EngineTest(EngineOptions options) {
-  auto keys = store::KeyRing::open(home_.path() / "keys", random_);
-  EXPECT_TRUE(keys) << keys.error().message;
-  keys_.emplace(*std::move(keys));
-  auto store =
-      store::SqliteStore::open({.path = home_.file("rapport.db"), .index_key = keys_->index_key()},
-                               std::make_shared<store::PlainTextCodec>(), clock_, random_);
-  EXPECT_TRUE(store) << store.error().message;
-  store_ = *std::move(store);
+  auto home = store::HomeStore::open(home_.path(), {}, clock_, random_);
+  EXPECT_TRUE(home) << home.error().message;
+  keys_.emplace(std::move(home->keys));
+  user_keys_ = std::move(home->user_keys);
+  store_ = std::move(home->store);
   responder_ = std::make_unique<Responder>(options, *store_, *keys_, model_, clock_, random_);
   users_ = std::make_unique<Users>(*store_, *keys_, clock_, random_);
 }

@@ -9,7 +9,7 @@
 
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 #include "testing/scripted_language_model.h"
 #include "testing/temporary_directory.h"
 
@@ -36,6 +36,7 @@ class EngineTest : public ::testing::Test {
   base::ManualClock clock_;
   base::SeededRandom random_{1};
   std::optional<store::KeyRing> keys_;
+  std::unique_ptr<store::UserKeys> user_keys_;
   std::unique_ptr<store::Store> store_;
   testing::ScriptedLanguageModel model_{std::vector<std::string>{"All right."}};
   std::unique_ptr<Responder> responder_;

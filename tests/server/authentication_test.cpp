@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "rapport/base/digest.h"
-#include "rapport/store/personal_text.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 #include "testing/temporary_directory.h"
 
 namespace rapport::server {
@@ -18,20 +17,19 @@ using ::testing::Not;
 class AuthenticationTest : public ::testing::Test {
  protected:
   AuthenticationTest() {
-    auto opened = store::SqliteStore::open(
-        {.path = directory.file("rapport.db"), .index_key = std::string(32, 'k')},
-        std::make_shared<store::PlainTextCodec>(), clock, random);
-    store = *std::move(opened);
+    home.emplace(*store::HomeStore::open(directory.path(), {}, clock, random));
+    store = home->store.get();
   }
 
   std::string key(KeyRole role, const std::string& user = "") {
-    return create_key(*store, random, clock, "label", "kitchen", role, user)->secret;
+    return create_key(*store, home->keys, random, clock, "label", "kitchen", role, user)->secret;
   }
 
   rapport::testing::TemporaryDirectory directory;
   base::ManualClock clock;
   base::SeededRandom random{1};
-  std::unique_ptr<store::Store> store;
+  std::optional<store::HomeStore> home;
+  store::Store* store = nullptr;
 };
 
 TEST_F(AuthenticationTest, LoopbackIsOpenUntilTheFirstKeyExists) {
@@ -113,7 +111,7 @@ TEST_F(AuthenticationTest, OnlyADigestOfTheSecretIsKept) {
 TEST_F(AuthenticationTest, RefusesKeysThatMakeNoSense) {
   const auto param = [&](const std::string& label, const std::string& app, KeyRole role,
                          const std::string& user) {
-    const auto created = create_key(*store, random, clock, label, app, role, user);
+    const auto created = create_key(*store, home->keys, random, clock, label, app, role, user);
     return created ? std::string("made") : created.error().param;
   };
   EXPECT_EQ(param("l", "", KeyRole::kApp, ""), "app");

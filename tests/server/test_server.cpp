@@ -5,8 +5,6 @@
 #include <stdexcept>
 
 #include "rapport/server/authentication.h"
-#include "rapport/store/personal_text.h"
-#include "rapport/store/sqlite_store.h"
 
 namespace rapport::testing {
 namespace {
@@ -56,17 +54,23 @@ TestServer::~TestServer() {
 }
 
 void TestServer::start(server::ServerOptions options) {
-  keys = std::make_unique<store::KeyRing>(
-      must(store::KeyRing::open(directory.path() / "keys", random)));
-  store = must(store::SqliteStore::open(
-      {.path = directory.file("rapport.db"), .index_key = keys->index_key()},
-      std::make_shared<store::PlainTextCodec>(), clock, random));
+  auto home = must(store::HomeStore::open(directory.path(), {}, clock, random));
+  keys = std::make_unique<store::KeyRing>(std::move(home.keys));
+  user_keys = std::move(home.user_keys);
+  store = std::move(home.store);
   users = std::make_unique<engine::Users>(*store, *keys, clock, random);
   recommender =
       std::make_unique<engine::Recommender>(engine::RecommendOptions{}, profile::Degree::kMemory,
                                             *store, *keys, catalogues, attribution, clock, random);
   interactions = std::make_unique<engine::Interactions>(*store, *users, catalogues, attribution,
                                                         profile::Degree::kMemory, clock, random);
+  personal = engine::personal_data_of(directory.path());
+  personal.add(engine::attribution_kind(attribution));
+  personal.add(engine::prompt_cache_kind(*model));
+  eraser = std::make_unique<engine::Eraser>(*store, *user_keys, personal, directory.path(), clock);
+  archives = std::make_unique<engine::Archives>(*store, *users, personal, clock);
+  importer = std::make_unique<engine::ConversationImporter>(*store, *users,
+                                                            profile::Degree::kMemory, random);
   responder = std::make_unique<engine::Responder>(engine::EngineOptions{}, *store, *keys, *model,
                                                   clock, random, recommender.get());
   if (options.listen == server::ServerOptions{}.listen) options.listen = "127.0.0.1:0";
@@ -75,11 +79,15 @@ void TestServer::start(server::ServerOptions options) {
 
 server::Services TestServer::services() {
   return {.store = *store,
+          .keys = *keys,
           .responder = *responder,
           .users = *users,
           .catalogues = catalogues,
           .recommender = *recommender,
           .interactions = *interactions,
+          .eraser = *eraser,
+          .archives = *archives,
+          .importer = *importer,
           .model = *model,
           .embedder = &embedder,
           .clock = clock,
@@ -110,7 +118,7 @@ Received TestServer::chat(const std::string& user, const std::string& text,
 }
 
 std::string TestServer::key(store::KeyRole role, const std::string& app, const std::string& user) {
-  return must(server::create_key(*store, random, clock, "test", app, role, user)).secret;
+  return must(server::create_key(*store, *keys, random, clock, "test", app, role, user)).secret;
 }
 
 Headers bearer(const std::string& secret) {

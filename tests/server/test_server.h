@@ -17,8 +17,7 @@
 #include "rapport/engine/respond.h"
 #include "rapport/engine/users.h"
 #include "rapport/server/server.h"
-#include "rapport/store/key_ring.h"
-#include "rapport/store/store.h"
+#include "rapport/store/home_store.h"
 #include "testing/scripted_language_model.h"
 #include "testing/temporary_directory.h"
 
@@ -58,12 +57,17 @@ class TestServer {
   LetterEmbedder embedder;
   std::unique_ptr<ScriptedLanguageModel> model;
   std::unique_ptr<store::KeyRing> keys;
+  std::unique_ptr<store::UserKeys> user_keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
   engine::CatalogueSlot catalogues;  // empty until a test puts one in
   engine::Attribution attribution;
   std::unique_ptr<engine::Recommender> recommender;
   std::unique_ptr<engine::Interactions> interactions;
+  engine::PersonalData personal;
+  std::unique_ptr<engine::Eraser> eraser;
+  std::unique_ptr<engine::Archives> archives;
+  std::unique_ptr<engine::ConversationImporter> importer;
   std::unique_ptr<engine::Responder> responder;
   std::unique_ptr<server::Server> server;
 };

@@ -157,6 +157,7 @@ TEST_P(StoreConformance, AKeyIsFoundByItsDigest) {
               .label = "Sam's laptop",
               .app = "default",
               .role = KeyRole::kUser,
+              .user = "u_sam",
               .user_name = "sam"};
   const ApiKey admin{.id = "key_2",
                      .digest = "digest_2",

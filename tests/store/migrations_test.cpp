@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "plain_text_codec.h"
 #include "rapport/base/files.h"
 #include "rapport/store/sqlite_store.h"
 #include "store_samples.h"
@@ -50,6 +51,16 @@ INSERT INTO api_keys VALUES (1, 'key_1', 'digest_1', 'laptop', 'default', 'user'
     R"sql(
 INSERT INTO interactions VALUES (1, 'act_1', 'u_1', 'ml-100k', 'rating', CAST('50' AS BLOB), 4.5, 'rec_1', 2200);
 )sql",
+    R"sql(
+INSERT INTO facts VALUES (2, 'fact_2', 'u_1', CAST('I live in Oslo' AS BLOB), CAST('home' AS BLOB),
+  CAST('Oslo' AS BLOB), '', 0.9, 'statement', 'turn_1', x'', 1000, NULL, 'active', '', 1000, 1000);
+UPDATE api_keys SET user = 'u_default_sam';
+INSERT INTO api_keys VALUES (2, 'key_2', 'digest_2', 'phone', 'default', 'user', CAST('sam' AS BLOB), 900,
+  NULL, 'u_default_sam');
+)sql",
+    R"sql(
+INSERT INTO erased VALUES (3, 'u_9', '{}');
+)sql",
 };
 
 using Rows = std::vector<std::string>;
@@ -71,8 +82,10 @@ std::vector<std::string> columns(Connection& connection, const std::string& tabl
 /// Each row as one text of these columns, in no matter what order.
 Rows rows(Connection& connection, const std::string& table,
           const std::vector<std::string>& of_columns) {
-  return texts(connection, fmt::format("SELECT quote({}) FROM {}",
-                                       fmt::join(of_columns, ") || ' | ' || quote("), table));
+  // As bytes: a text that became personal is the same as bytes.
+  return texts(connection,
+               fmt::format("SELECT quote(CAST({} AS BLOB)) FROM {}",
+                           fmt::join(of_columns, " AS BLOB)) || ' | ' || quote(CAST("), table));
 }
 
 std::vector<std::string> schema(Connection& connection) {
@@ -104,8 +117,12 @@ class MigrationsTest : public ::testing::Test {
   }
 
   Result<std::unique_ptr<Store>> open(const std::string& path) {
-    return SqliteStore::open({.path = path, .index_key = std::string(32, 'k')},
-                             std::make_shared<PlainTextCodec>(), clock_, random_);
+    return SqliteStore::open(
+        {.path = path,
+         .index_key = std::string(32, 'k'),
+         .pseudonym = [](const std::string& app,
+                         const std::string& name) { return "u_" + app + "_" + name; }},
+        std::make_shared<PlainTextCodec>(), clock_, random_);
   }
 
   testing::TemporaryDirectory folder_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "plain_text_codec.h"
 #include "rapport/base/files.h"
 #include "rapport/store/migrations.h"
 #include "rapport/store/sqlite_store.h"

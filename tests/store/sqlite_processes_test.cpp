@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "plain_text_codec.h"
 #include "rapport/store/sqlite_store.h"
 #include "store_samples.h"
 #include "testing/temporary_directory.h"

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "plain_text_codec.h"
 #include "rapport/base/files.h"
 #include "rapport/store/sqlite_connection.h"
 #include "sealing_codec.h"
@@ -197,7 +198,8 @@ void plant_canary(Store& store) {
   exchange.prefix_hashes = {canary};
   exchange.settings = becomes({{"default", {{"instructions", canary}}}});
   exchange.facts = {sample_fact("u_1", "fact_1")};
-  exchange.facts[0].text = exchange.facts[0].value = exchange.facts[0].evidence = canary;
+  exchange.facts[0].text = exchange.facts[0].attribute = canary;
+  exchange.facts[0].value = exchange.facts[0].evidence = canary;
   exchange.trace->data = {{"prompt", canary}};
   exchange.jobs = {sample_job("job_1"), sample_job("job_2")};
   exchange.jobs[0].user = "u_1";
@@ -211,7 +213,8 @@ void plant_canary(Store& store) {
   Job job = *value_of(store.claim_job({"observe"}, std::chrono::seconds(60)));
   job.error = canary;
   ASSERT_TRUE(ok(store.update_job(job)));
-  ASSERT_TRUE(ok(store.add_key({.id = "key_1", .digest = "digest_1", .user_name = canary})));
+  ASSERT_TRUE(
+      ok(store.add_key({.id = "key_1", .digest = "digest_1", .user = "u_1", .user_name = canary})));
   ASSERT_TRUE(ok(store.add_interactions({{.id = "act_1", .user = "u_1", .item = canary}})));
 }
 

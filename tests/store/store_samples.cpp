@@ -84,9 +84,15 @@ Json as_json(const Job& job) {
 }
 
 Json as_json(const ApiKey& key) {
-  return {{"id", key.id},           {"digest", key.digest},           {"label", key.label},
-          {"app", key.app},         {"role", name(key.role)},         {"user_name", key.user_name},
-          {"created", key.created}, {"revoked", or_null(key.revoked)}};
+  return {{"id", key.id},
+          {"digest", key.digest},
+          {"label", key.label},
+          {"app", key.app},
+          {"role", name(key.role)},
+          {"user", key.user},
+          {"user_name", key.user_name},
+          {"created", key.created},
+          {"revoked", or_null(key.revoked)}};
 }
 
 Fact sample_fact(const UserId& user, const std::string& id) {

@@ -11,6 +11,7 @@
 //   EXPECT_EQ(model.requests().at(0).messages.size(), 2u);
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -53,6 +54,9 @@ class ScriptedLanguageModel final : public language::LanguageModel {
   /// What was asked so far, in order of arrival.
   std::vector<language::GenerateRequest> requests() const;
 
+  /// Whether it was told to forget what it keeps of earlier requests.
+  bool forgotten() const { return forgotten_; }
+
   /// From now on each answer stops after `pieces` deltas until `release()` or a stop token.
   void hold_after(std::size_t pieces);
   /// Lets the held answers, and all later ones, go on.
@@ -76,6 +80,7 @@ class ScriptedLanguageModel final : public language::LanguageModel {
   Result<std::int64_t> do_count_tokens(const std::vector<language::ChatMessage>& messages,
                                        const Json& tools) const override;
   std::vector<language::ModelInfo> do_models() const override;
+  void do_forget() override { forgotten_ = true; }
 
   void run(const std::stop_token& shutdown);
   void answer(const Job& job, const std::stop_token& shutdown);
@@ -85,6 +90,7 @@ class ScriptedLanguageModel final : public language::LanguageModel {
   static constexpr std::size_t kNoHold = std::numeric_limits<std::size_t>::max();
 
   const Script script_;
+  std::atomic<bool> forgotten_ = false;
   mutable std::mutex mutex_;
   mutable std::condition_variable_any changed_;
   std::deque<Job> queue_;

@@ -56,11 +56,13 @@ class OptionSet {
   /// TOML of at most 1 MB. Errors name file:line, the key, what its value is and what is expected,
   /// and for an unknown key the nearest known one; kNotFound when there is no such file.
   Result<void> load_file(const std::string& path);
-  /// Takes every RAPPORT_* variable but those in `ignored`; an unknown one is an error with the
-  /// nearest known one.
+  /// Takes every RAPPORT_* variable but those in `ignored`: the folder, and secrets, which `config
+  /// show` must not print. An unknown one is an error with the nearest known one.
   Result<void> load_environment(const std::map<std::string, std::string>& environment,
-                                const std::vector<std::string>& ignored = {"RAPPORT_HOME",
-                                                                           "RAPPORT_CONFIG"});
+                                const std::vector<std::string>& ignored = {
+                                    "RAPPORT_HOME", "RAPPORT_CONFIG", "RAPPORT_MASTER_KEY_FILE",
+                                    "RAPPORT_MASTER_KEY", "RAPPORT_PASSPHRASE",
+                                    "RAPPORT_NEW_MASTER_KEY", "RAPPORT_NEW_PASSPHRASE"});
   /// As a variable's text: true, false, 1, 0, yes, no, on or off; lists separated by commas.
   /// `origin` names the flag.
   Result<void> assign(std::string_view key, std::string_view value, std::string_view origin);

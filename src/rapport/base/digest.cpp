@@ -56,6 +56,12 @@ Result<std::string> sha256_file(const std::string& path) {
   return hexadecimal(hash);
 }
 
+std::string sha256(std::string_view bytes) {
+  std::array<unsigned char, crypto_hash_sha256_BYTES> hash;
+  crypto_hash_sha256(hash.data(), raw(bytes), bytes.size());
+  return hexadecimal(hash);
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }

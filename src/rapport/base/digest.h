@@ -17,6 +17,9 @@ std::string digest(std::string_view data, std::string_view key = {});
 /// Lower-case hexadecimal SHA-256 of a file, read in pieces. Errors: kIo.
 Result<std::string> sha256_file(const std::string& path);
 
+/// The same of bytes in memory.
+std::string sha256(std::string_view bytes);
+
 /// Compares in time that depends on the length only.
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "rapport/base/files.h"
 #include "rapport/base/log.h"
+#include "rapport/cli/terminal.h"
 #include "rapport/engine/wish_text.h"
 #include "rapport/language/model_files.h"
 #include "rapport/retrieval/registry.h"
@@ -157,17 +158,28 @@ Result<void> load_configuration(const Context& context, Configuration& configura
 
 Result<std::unique_ptr<State>> State::open(const Configuration& configuration) {
   auto state = std::make_unique<State>();
-  const std::filesystem::path home(configuration.home);
-  // Only the folder itself is private: what lies above it is not ours to close.
-  if (!std::filesystem::exists(home)) TRY_VOID(base::ensure_directory(home, 0700));
-  TRY(state->keys, store::KeyRing::open(home / "keys", state->random));
-  TRY(state->store, store::SqliteStore::open({.path = (home / "rapport.db").string(),
-                                              .index_key = state->keys->index_key(),
-                                              .synchronous = configuration.synchronous},
-                                             std::make_shared<store::PlainTextCodec>(),
-                                             state->clock, state->random));
+  TRY(auto home,
+      store::HomeStore::open(configuration.home,
+                             {.synchronous = configuration.synchronous, .sources = key_sources()},
+                             state->clock, state->random));
+  state->keys = std::move(home.keys);
+  state->user_keys = std::move(home.user_keys);
+  state->store = std::move(home.store);
   state->users =
       std::make_unique<engine::Users>(*state->store, *state->keys, state->clock, state->random);
+  state->personal = engine::personal_data_of(configuration.home);
+  state->eraser = std::make_unique<engine::Eraser>(
+      *state->store, *state->user_keys, state->personal, configuration.home, state->clock);
+  state->archives = std::make_unique<engine::Archives>(*state->store, *state->users,
+                                                       state->personal, state->clock);
+  state->importer = std::make_unique<engine::ConversationImporter>(
+      *state->store, *state->users,
+      static_cast<profile::Degree>(configuration.engine.default_degree), state->random);
+  // What holds it up (another program that reads the log) must not keep all others from being
+  // served: of who is being erased nothing can be read any more.
+  if (const auto completed = state->eraser->complete(); !completed) {
+    base::log_warning("an erasure is not finished yet", {{"error", completed.error().message}});
+  }
   return state;
 }
 
@@ -192,6 +204,12 @@ Result<std::unique_ptr<Models>> Models::load(const Configuration& configuration,
 
 language::EmbeddedModel* Models::embedded() const {
   return dynamic_cast<language::EmbeddedModel*>(language.get());
+}
+
+store::MasterKeySources key_sources() {
+  store::MasterKeySources sources = store::master_key_sources();
+  if (isatty(STDIN_FILENO) == 1) sources.ask = ask_secret;
+  return sources;
 }
 
 Result<std::unique_ptr<State>> open_state(const Context& context) {

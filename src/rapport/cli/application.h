@@ -14,7 +14,10 @@
 #include "rapport/base/http_client.h"
 #include "rapport/base/random.h"
 #include "rapport/cli/command_line.h"
+#include "rapport/engine/archive.h"
+#include "rapport/engine/conversation_import.h"
 #include "rapport/engine/curator.h"
+#include "rapport/engine/erasure.h"
 #include "rapport/engine/interactions.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
@@ -23,8 +26,7 @@
 #include "rapport/language/llama_embedder.h"
 #include "rapport/language/remote_model.h"
 #include "rapport/server/server_options.h"
-#include "rapport/store/key_ring.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/home_store.h"
 
 namespace rapport::cli {
 
@@ -54,9 +56,16 @@ struct State {
   base::SystemClock clock;
   base::SystemRandom random;
   std::optional<store::KeyRing> keys;
+  std::unique_ptr<store::UserKeys> user_keys;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<engine::Users> users;
+  engine::PersonalData personal;
+  std::unique_ptr<engine::Eraser> eraser;
+  std::unique_ptr<engine::Archives> archives;
+  std::unique_ptr<engine::ConversationImporter> importer;
 
+  /// Finishes the erasures that a killed process began, and erases again whom a backup brought
+  /// back.
   static Result<std::unique_ptr<State>> open(const Configuration& configuration);
 };
 
@@ -89,6 +98,9 @@ struct Recommendations {
   Recommendations(const Configuration& configuration, State& state,
                   language::EmbeddedModel* language_model, bool demo);
 };
+
+/// Where the master key comes from: the environment, and this terminal where there is one.
+store::MasterKeySources key_sources();
 
 /// `load_configuration` and `State::open` in one, for commands on users, facts and keys.
 Result<std::unique_ptr<State>> open_state(const Context& context);

@@ -70,6 +70,7 @@ void add_models(CommandLine& line);
 void add_evaluate(CommandLine& line);
 void add_recommend(CommandLine& line);
 void add_users(CommandLine& line);
+void add_import(CommandLine& line);
 void add_facts(CommandLine& line);
 void add_keys(CommandLine& line);
 void add_backup(CommandLine& line);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iostream>
 
 #include "rapport/cli/application.h"
@@ -27,8 +28,8 @@ Result<void> create(Context& context, const KeyOptions& options) {
   TRY(auto state, open_state(context));
   TRY(const store::KeyRole role, store::parse_key_role(options.role));
   TRY(const server::CreatedKey created,
-      server::create_key(*state->store, state->random, state->clock, options.label, options.app,
-                         role, options.user));
+      server::create_key(*state->store, *state->keys, state->random, state->clock, options.label,
+                         options.app, role, options.user));
   if (context.json) {
     Json json = to_json(created.key);
     json["secret"] = created.secret;
@@ -75,10 +76,46 @@ Result<void> revoke(Context& context, const KeyOptions& options) {
   return {};
 }
 
+struct RotateOptions {
+  std::string to;
+  bool deep = false;
+};
+
+Result<void> rotate(Context& context, const RotateOptions& options) {
+  const std::filesystem::path home(context.home);
+  std::optional<store::MasterKeySource> to;
+  if (!options.to.empty()) {
+    TRY(to, store::parse_master_key_source(options.to));
+  }
+  base::SystemRandom random;
+  const base::SystemClock clock;
+  const std::filesystem::path keys = store::keys_of(home);
+  if (!std::filesystem::exists(keys / "keyring.json")) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{} has no keys yet: they are made when a command first opens it",
+                            home.string()));
+  }
+  const store::MasterKeySources sources = key_sources();
+  const auto wrap_anew = [&](const store::KeyRing& both) -> Result<void> {
+    TRY_VOID(store::UserKeys::open(store::user_keys_of(home).string(), both, clock, random));
+    return {};
+  };
+  TRY(const store::MasterKeySource source,
+      options.deep ? store::KeyRing::rotate_home_key(keys, random, sources, to, wrap_anew)
+                   : store::KeyRing::rotate_master_key(keys, random, sources, to));
+  if (context.json) {
+    print_json(context, {{"source", std::string(name(source))}, {"deep", options.deep}});
+  } else {
+    context.out << fmt::format("the keys are sealed under a new master key ({}){}\n", name(source),
+                               options.deep ? ", and every user's key is wrapped anew" : "");
+  }
+  return {};
+}
+
 }  // namespace
 
 void add_keys(CommandLine& line) {
-  CLI::App* group = line.add_group("keys", "API keys");
+  CLI::App* group = line.add_group("keys", "API keys, and the master key of the home");
   auto created = std::make_shared<KeyOptions>();
   CLI::App* command =
       line.add("create", "make an API key and print its secret once",
@@ -95,6 +132,18 @@ void add_keys(CommandLine& line) {
   command = line.add("revoke", "make a key useless", "rapport keys revoke key_…", group);
   command->add_option("KEY", revoked->id, "id of the key")->required();
   line.run(command, [revoked](Context& context) { return revoke(context, *revoked); });
+
+  auto rotated = std::make_shared<RotateOptions>();
+  command = line.add("rotate-master",
+                     "seal the keys of the home under a new master key, also while the server runs",
+                     "rapport keys rotate-master --to passphrase", group);
+  command->add_option("--to", rotated->to,
+                      "file, environment (RAPPORT_NEW_MASTER_KEY) or passphrase "
+                      "(RAPPORT_NEW_PASSPHRASE, or asked); as it is, unless told");
+  command->add_flag(
+      "--deep", rotated->deep,
+      "a new home key too, and every user's key wrapped anew (stop the server first)");
+  line.run(command, [rotated](Context& context) { return rotate(context, *rotated); });
 }
 
 }  // namespace rapport::cli

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   add_evaluate(line);
   add_recommend(line);
   add_users(line);
+  add_import(line);
   add_facts(line);
   add_keys(line);
   add_backup(line);

@@ -10,6 +10,7 @@
 #include "rapport/cli/command_line.h"
 #include "rapport/cli/signals.h"
 #include "rapport/cli/version.h"
+#include "rapport/engine/erasure_watch.h"
 #include "rapport/server/server.h"
 
 namespace rapport::cli {
@@ -73,13 +74,20 @@ Result<void> serve(Context& context, const ServeOptions& options) {
   Recommendations recommendations(configuration, *state, models->embedded(), !options.no_demo);
   engine::Responder responder(configuration.engine, *state->store, *state->keys, *models->language,
                               state->clock, state->random, &recommendations.recommender);
+  state->personal.add(engine::attribution_kind(recommendations.attribution));
+  state->personal.add(engine::prompt_cache_kind(*models->language));
+  const engine::ErasureWatch erasures(*state->user_keys, *state->eraser);
   TRY(auto server,
       server::Server::start(configuration.server, {.store = *state->store,
+                                                   .keys = *state->keys,
                                                    .responder = responder,
                                                    .users = *state->users,
                                                    .catalogues = recommendations.catalogues,
                                                    .recommender = recommendations.recommender,
                                                    .interactions = recommendations.interactions,
+                                                   .eraser = *state->eraser,
+                                                   .archives = *state->archives,
+                                                   .importer = *state->importer,
                                                    .model = *models->language,
                                                    .embedder = models->embedder.get(),
                                                    .clock = state->clock,

@@ -45,4 +45,12 @@ std::string Attribution::shown_by(const store::UserId& user, const std::string& 
   return {};
 }
 
+void Attribution::forget(const store::UserId& user) {
+  const std::lock_guard lock(mutex_);
+  const auto found = users_.find(user);
+  if (found == users_.end()) return;
+  recent_.erase(found->second.place);
+  users_.erase(found);
+}
+
 }  // namespace rapport::engine

@@ -25,6 +25,8 @@ class Attribution {
   std::string shown_by(const store::UserId& user, const std::string& item,
                        base::UnixMillis time) const;
 
+  void forget(const store::UserId& user);
+
  private:
   struct Shown {
     std::string response_id;

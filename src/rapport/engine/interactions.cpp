@@ -80,6 +80,7 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
                                             bool in_batch) {
   TRY(const auto served, catalogues_.require());
   const base::UnixMillis now = clock_.now();
+  TRY(const store::ErasureMark as_of, store_.erasure_mark());
   struct Known {
     store::UserId id;
     profile::Degree degree;
@@ -126,7 +127,7 @@ Result<AddedInteractions> Interactions::add(const std::string& app,
     const store::UserId& id = user.id;  // clang captures no part of a binding
     const bool has_some = std::ranges::any_of(
         added.kept, [&id](const store::Interaction& each) { return each.user == id; });
-    if (has_some) TRY_VOID(store_.ensure_user(id, app, name));
+    if (has_some) TRY_VOID(store_.ensure_user(id, app, name, as_of));
   }
   if (!added.kept.empty()) TRY_VOID(store_.add_interactions(added.kept));
   return added;

@@ -127,6 +127,7 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   StepClock step(trace.steps, clock_);
 
   step.begin("identify");
+  TRY(trace.as_of, store_.erasure_mark());
   TRY(trace.who, identify(request.caller, keys_));
   step.begin("permit");
   profile::Settings settings;
@@ -166,7 +167,7 @@ Result<Recommendation> Recommender::recommend(const RecommendationRequest& reque
   TRY(trace.items, explain(chosen, trace.taste, served, model, trace.ranked, request.explain));
   step.end();  // the time of the steps below cannot be in what they write
   if (trace.permit.settings()) {
-    TRY_VOID(store_.ensure_user(trace.who.user, trace.who.app, trace.who.name));
+    TRY_VOID(store_.ensure_user(trace.who.user, trace.who.app, trace.who.name, trace.as_of));
   }
   TRY_VOID(store_.record_exchange(record(trace)));
   learn(trace, attribution_);

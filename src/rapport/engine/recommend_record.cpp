@@ -149,6 +149,7 @@ store::Exchange record(const RecommendationTrace& trace) {
                     .user = trace.who.user,
                     .data = explanation(trace),
                     .created = trace.created};
+  exchange.as_of = trace.as_of;
   if (!trace.permit.settings()) return exchange;
   exchange.conversation.user = trace.who.user;
   exchange.exposure = {.response_id = trace.response_id,

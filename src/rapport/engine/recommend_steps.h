@@ -93,6 +93,7 @@ struct RecommendationTrace {
   std::vector<LeftOut> left_out;
   std::vector<StepTime> steps;
   base::UnixMillis created = 0;
+  store::ErasureMark as_of = 0;  // the erasures done when the request began
 };
 
 /// Step 3. Settings from degree 1, and what was hidden, liked or rated, so that it is not offered

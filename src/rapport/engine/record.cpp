@@ -29,6 +29,7 @@ store::Exchange record(const Trace& trace, const Place& place, base::UnixMillis 
   store::Exchange exchange;
   exchange.trace = store::TraceRecord{trace.response_id, trace.who.user, trace.conversation,
                                       explanation(trace), trace.created};
+  exchange.as_of = trace.as_of;
   if (!trace.permit.keep_turns()) return exchange;
 
   exchange.conversation = place.conversation;

@@ -110,6 +110,7 @@ Result<void> Responder::Flow::prepare() {
   trace.domain = request.domain;
 
   begin_step("identify");
+  TRY(trace.as_of, parts.store.erasure_mark());
   TRY(trace.who, identify(request.caller, parts.keys));
   begin_step("permit");
   profile::Settings settings;
@@ -247,7 +248,7 @@ Result<Answer> Responder::Flow::record_and_answer() {
   trace.completions = std::move(completions);
   // Only now: a request that was refused on the way must not make its user known.
   if (trace.permit.keep_turns())
-    TRY_VOID(parts.store.ensure_user(trace.who.user, trace.who.app, trace.who.name));
+    TRY_VOID(parts.store.ensure_user(trace.who.user, trace.who.app, trace.who.name, trace.as_of));
   TRY_VOID(parts.store.record_exchange(record(trace, where, parts.clock.now(), parts.random)));
   parts.jobs.wake();
 

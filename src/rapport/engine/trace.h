@@ -94,6 +94,7 @@ struct Trace {
   std::vector<language::Completion> completions;
   std::vector<StepTime> steps;
   base::UnixMillis created = 0;
+  store::ErasureMark as_of = 0;  // the erasures done when the request began
 };
 
 /// The explanation as the API returns it. At degree 0 it holds no text of anybody.

@@ -94,10 +94,11 @@ Result<profile::Settings> Users::patch_settings(const std::string& app, const st
     TRY(const profile::Settings patched, profile::patch_settings(current, patch));
     return profile::to_json(patched);
   };
+  TRY(const store::ErasureMark as_of, store_.erasure_mark());
   // What is refused must not make the user known.
   TRY(const Json stored, store_.settings(user));
   TRY_VOID(change(stored));
-  TRY_VOID(store_.ensure_user(user, app, name));
+  TRY_VOID(store_.ensure_user(user, app, name, as_of));
   TRY(const Json changed, store_.change_settings(user, change));
   return profile::parse_settings(changed);
 }
@@ -114,6 +115,7 @@ Result<std::vector<store::Fact>> Users::facts(const std::string& app, const std:
 Result<store::Fact> Users::add_fact(const std::string& app, const std::string& name,
                                     const std::string& text, const std::string& domain) {
   TRY(const store::UserId user, id(app, name));
+  TRY(const store::ErasureMark as_of, store_.erasure_mark());
   TRY(const std::vector<store::Fact> known, facts(app, name, false));
   TRY(std::vector<store::Fact> changed,
       profile::facts_from_text(known, text, {user, "", domain}, clock_.now(), random_));
@@ -130,7 +132,7 @@ Result<store::Fact> Users::add_fact(const std::string& app, const std::string& n
     }
     return fail(ErrorCode::kInternal, "a fact was known and then was not");
   }
-  TRY_VOID(store_.ensure_user(user, app, name));
+  TRY_VOID(store_.ensure_user(user, app, name, as_of));
   TRY_VOID(store_.put_facts(changed));
   const auto added = std::find_if(changed.begin(), changed.end(), [](const store::Fact& fact) {
     return fact.status == store::FactStatus::kActive;

@@ -91,6 +91,10 @@ Result<void> ChoiceContext::begin(std::span<const std::int32_t> prompt,
   return make_room(prompt.size() + settings_.batch_tokens + longest);
 }
 
+void ChoiceContext::forget() {
+  if (llama_) llama_memory_clear(llama_get_memory(llama_.get()), /*data=*/true);
+}
+
 Result<bool> ChoiceContext::go_on(std::size_t prompt_tokens, std::int32_t threads) {
   if (prompt_read_ < prompt_.size()) {
     TRY_VOID(read_prompt(

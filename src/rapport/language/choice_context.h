@@ -53,6 +53,10 @@ class ChoiceContext {
   /// gives the same. Errors: kUnavailable (ended); kInternal.
   Result<bool> go_on(std::size_t prompt_tokens, std::int32_t threads);
 
+  /// Drops what it still holds of the last one, the numbers themselves too. Not while one is under
+  /// way.
+  void forget();
+
   /// [choices] once done.
   const std::vector<float>& logprobs() const { return logprobs_; }
 

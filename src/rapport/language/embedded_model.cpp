@@ -295,6 +295,10 @@ Result<std::int64_t> EmbeddedModel::do_count_tokens(const std::vector<ChatMessag
   return static_cast<std::int64_t>(prompt.tokens.size());
 }
 
+void EmbeddedModel::do_forget() {
+  state_->thread->forget();
+}
+
 std::vector<ModelInfo> EmbeddedModel::do_models() const {
   return {state_->info};
 }

@@ -140,6 +140,7 @@ class EmbeddedModel final : public LanguageModel {
   Result<std::int64_t> do_count_tokens(const std::vector<ChatMessage>& messages,
                                        const Json& tools) const override;
   std::vector<ModelInfo> do_models() const override;
+  void do_forget() override;
 
   std::unique_ptr<State> state_;
 };

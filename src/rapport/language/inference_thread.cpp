@@ -282,6 +282,12 @@ void InferenceThread::shutdown() {
   if (thread_.joinable()) thread_.join();
 }
 
+void InferenceThread::forget() {
+  const std::lock_guard lock(mutex_);
+  forgetting_ = true;
+  wake_.notify_one();
+}
+
 void InferenceThread::submit(std::unique_ptr<Answer> answer, std::stop_token stop_token) {
   submit(Task{std::move(answer), std::move(stop_token)});
 }
@@ -315,6 +321,7 @@ std::optional<Error> InferenceThread::enqueue(Queue& queue, typename Queue::valu
 void InferenceThread::run() {
   while (wait_for_work()) {
     drop_cancelled();
+    forget_slots();
     admit();
     const bool streaming = decode_answers();
     const auto budget =
@@ -331,7 +338,8 @@ bool InferenceThread::wait_for_work() {
   const bool busy =
       scoring_ || std::ranges::any_of(running_, [](const auto& slot) { return slot.has_value(); });
   if (!busy)
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !scorings_.empty(); });
+    wake_.wait(
+        lock, [this] { return stopping_ || forgetting_ || !queue_.empty() || !scorings_.empty(); });
   return !stopping_;
 }
 
@@ -375,6 +383,26 @@ void InferenceThread::drop_cancelled() {
   if (scoring_ && scoring_->stop_token.stop_requested()) scorings.push_back(std::move(scoring_));
   for (Task& task : cancelled) task.cancel();
   for (const auto& scoring : scorings) scoring->on_done(rapport::fail(scoring_cancelled()));
+}
+
+void InferenceThread::forget_slots() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(forgetting_, false)) return;
+  }
+  kept_from_ = arrivals_;
+  if (!scoring_) choices_.forget();
+  bool idle = true;
+  for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+    if (running_[slot]) {
+      idle = false;
+      continue;
+    }
+    context_->keep(slot, 0);
+    slots_.truncate(slot, 0);
+  }
+  // With the numbers themselves, which `keep` only marks as free.
+  if (idle) llama_memory_clear(context_->memory, /*data=*/true);
 }
 
 void InferenceThread::admit() {
@@ -529,6 +557,10 @@ void InferenceThread::abandon(std::size_t slot, const Error& error) {
 }
 
 void InferenceThread::release(std::size_t slot) {
+  if (running_[slot]->order < kept_from_) {
+    context_->keep(slot, 0);
+    slots_.truncate(slot, 0);
+  }
   running_[slot].reset();
   slots_.release(slot);
 }

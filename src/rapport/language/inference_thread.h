@@ -63,6 +63,10 @@ class InferenceThread {
   void submit(std::unique_ptr<Answer> answer, std::stop_token stop_token);
   void submit(std::unique_ptr<Scoring> scoring);
 
+  /// Drops what the slots hold of earlier requests, soon; those that run drop theirs when they end.
+  /// Thread-safe; returns at once.
+  void forget();
+
   /// Fails what waits and runs with kUnavailable and joins. Idempotent.
   void shutdown();
 
@@ -95,6 +99,7 @@ class InferenceThread {
   bool wait_for_work();
   void fail_all(const Error& error);
   void drop_cancelled();
+  void forget_slots();
   void admit();
   void place(Task task);
   bool decode_answers();
@@ -116,12 +121,14 @@ class InferenceThread {
   SlotTable slots_;
   std::vector<std::optional<Running>> running_;  // [slots]
   std::uint64_t arrivals_ = 0;
+  std::uint64_t kept_from_ = 0;  // arrivals before it leave nothing in their slots
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Task> queue_;                         // for slots
   std::deque<std::unique_ptr<Scoring>> scorings_;  // for choices_: of several tokens each
   bool stopping_ = false;
+  bool forgetting_ = false;
   std::thread thread_;
 };
 

@@ -145,6 +145,10 @@ class LanguageModel {
   Result<std::int64_t> count_tokens(const std::vector<ChatMessage>& messages,
                                     const Json& tools = {}) const;
 
+  /// Drops what is kept of earlier requests to answer later ones faster: their texts leave the
+  /// memory. What is being answered goes on, and is dropped when it ends. Returns at once.
+  void forget() { do_forget(); }
+
   /// The models this one answers for; the first is the default.
   std::vector<ModelInfo> models() const { return do_models(); }
 
@@ -154,6 +158,7 @@ class LanguageModel {
   virtual Result<std::int64_t> do_count_tokens(const std::vector<ChatMessage>& messages,
                                                const Json& tools) const = 0;
   virtual std::vector<ModelInfo> do_models() const = 0;
+  virtual void do_forget() {}  // a model that keeps nothing has nothing to do
 };
 
 /// `generate` and wait for it; for commands and tests, never on an I/O thread.

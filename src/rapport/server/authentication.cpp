@@ -121,8 +121,9 @@ std::string presented_secret(const HttpRequest& request) {
   return std::string(base::trim(request.header("x-api-key")));
 }
 
-Result<CreatedKey> create_key(store::Store& store, base::Random& random, const base::Clock& clock,
-                              const std::string& label, const std::string& app, store::KeyRole role,
+Result<CreatedKey> create_key(store::Store& store, const store::KeyRing& keys, base::Random& random,
+                              const base::Clock& clock, const std::string& label,
+                              const std::string& app, store::KeyRole role,
                               const std::string& user) {
   TRY_VOID(check_name(label, kMaxLabel, "label"));
   TRY_VOID(check_name(app, kMaxName, "app"));
@@ -146,6 +147,7 @@ Result<CreatedKey> create_key(store::Store& store, base::Random& random, const b
                  .label = label,
                  .app = app,
                  .role = role,
+                 .user = user.empty() ? "" : keys.pseudonym(app, user),
                  .user_name = user,
                  .created = clock.now(),
                  .revoked = std::nullopt};

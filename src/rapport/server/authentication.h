@@ -15,6 +15,7 @@
 #include "rapport/base/clock.h"
 #include "rapport/base/random.h"
 #include "rapport/server/http.h"
+#include "rapport/store/key_ring.h"
 #include "rapport/store/store.h"
 
 namespace rapport::server {
@@ -67,8 +68,8 @@ struct CreatedKey {
 };
 /// Makes a key and stores its digest. A key of role user is bound to `user`; others must not be.
 /// Errors: kInvalidArgument with param "label", "app", "role" or "user".
-Result<CreatedKey> create_key(store::Store& store, base::Random& random, const base::Clock& clock,
-                              const std::string& label, const std::string& app, store::KeyRole role,
-                              const std::string& user);
+Result<CreatedKey> create_key(store::Store& store, const store::KeyRing& keys, base::Random& random,
+                              const base::Clock& clock, const std::string& label,
+                              const std::string& app, store::KeyRole role, const std::string& user);
 
 }  // namespace rapport::server

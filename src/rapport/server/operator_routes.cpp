@@ -67,7 +67,7 @@ Result<HttpResponse> add_key(const Services& services, Authentication& authentic
     role = *parsed;
   }
   TRY(const CreatedKey created,
-      create_key(services.store, services.random, services.clock, label.value_or(""),
+      create_key(services.store, services.keys, services.random, services.clock, label.value_or(""),
                  app.value_or(request.principal.app), role, user.value_or("")));
   authentication.forget_all();
   Json json = to_json(created.key);

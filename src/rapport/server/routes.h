@@ -19,6 +19,9 @@ void add_response_routes(Router& router, const Services& services);  // explanat
 void add_recommendation_routes(Router& router, const Services& services);
 void add_catalogue_routes(Router& router, const Services& services);
 void add_history_routes(Router& router, const Services& services);  // events on items
+/// Erasure, export, import.
+void add_personal_data_routes(Router& router, const Services& services,
+                              Authentication& authentication);
 void add_operator_routes(Router& router, const Services& services,
                          Authentication& authentication);  // jobs, keys
 /// Health, metrics, the page, and the specification of all routes that are in the table by then.

@@ -93,6 +93,7 @@ void Server::Parts::add_routes() {
   add_recommendation_routes(router, services);
   add_catalogue_routes(router, services);
   add_history_routes(router, services);
+  add_personal_data_routes(router, services, authentication);
   add_operator_routes(router, services, authentication);
   add_status_routes(router, services, *metrics);
   router.add({.method = "GET",

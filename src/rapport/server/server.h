@@ -12,6 +12,9 @@
 
 #include "rapport/base/clock.h"
 #include "rapport/base/random.h"
+#include "rapport/engine/archive.h"
+#include "rapport/engine/conversation_import.h"
+#include "rapport/engine/erasure.h"
 #include "rapport/engine/interactions.h"
 #include "rapport/engine/recommend.h"
 #include "rapport/engine/respond.h"
@@ -19,6 +22,7 @@
 #include "rapport/language/language_model.h"
 #include "rapport/language/text_embedder.h"
 #include "rapport/server/server_options.h"
+#include "rapport/store/key_ring.h"
 #include "rapport/store/store.h"
 
 namespace rapport::server {
@@ -26,11 +30,15 @@ namespace rapport::server {
 /// What the handlers work with; must outlive the server.
 struct Services {
   store::Store& store;
+  const store::KeyRing& keys;
   engine::Responder& responder;
   engine::Users& users;
   const engine::CatalogueSlot& catalogues;
   engine::Recommender& recommender;
   engine::Interactions& interactions;
+  engine::Eraser& eraser;
+  engine::Archives& archives;
+  engine::ConversationImporter& importer;
   language::LanguageModel& model;
   language::TextEmbedder* embedder = nullptr;  // without one /v1/embeddings says what to do
   const base::Clock& clock;

@@ -12,8 +12,8 @@ namespace {
 // with the conversation. `seq` keeps the order of arrival among equal times.
 //
 // Each index that an exchange touches costs it a page of the log, some 5 µs, and a full log a
-// longer checkpoint. So there is none for what is rare: listing users, and finding the exposures,
-// traces and jobs of a user who is erased, are scans.
+// longer checkpoint. So there is none for what is rare, such as listing users. What a user who is
+// erased leaves is found by indexes: a scan of all would take longer the more others there are.
 constexpr Migration kMigrations[] = {
     {"users, settings, facts and the conversation log", R"sql(
 CREATE TABLE meta (
@@ -171,6 +171,47 @@ CREATE TABLE interactions (
 ) STRICT;
 CREATE INDEX interactions_by_user ON interactions (user, catalogue, created);
 CREATE INDEX hides_by_user ON interactions (user, catalogue) WHERE kind = 'hide';
+)sql"},
+    {"what is personal is sealed: attributes of facts too, and keys know their user", R"sql(
+CREATE TABLE facts_new (
+  seq           INTEGER PRIMARY KEY,
+  id            TEXT NOT NULL UNIQUE,
+  user          TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  text          BLOB NOT NULL,
+  attribute     BLOB NOT NULL,
+  value         BLOB NOT NULL,
+  domain        TEXT NOT NULL,
+  confidence    REAL NOT NULL,
+  source        TEXT NOT NULL,
+  source_turn   TEXT NOT NULL,
+  evidence      BLOB NOT NULL,
+  valid_from    INTEGER NOT NULL,
+  valid_to      INTEGER,
+  status        TEXT NOT NULL CHECK (status IN ('active', 'superseded', 'disputed', 'forgotten')),
+  superseded_by TEXT NOT NULL,
+  created       INTEGER NOT NULL,
+  updated       INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts_new SELECT seq, id, user, text, CAST(attribute AS BLOB), value, domain, confidence,
+  source, source_turn, evidence, valid_from, valid_to, status, superseded_by, created, updated FROM facts;
+DROP TABLE facts;
+ALTER TABLE facts_new RENAME TO facts;
+CREATE INDEX facts_by_user ON facts (user, created);
+
+ALTER TABLE api_keys ADD COLUMN user TEXT NOT NULL DEFAULT '';
+)sql"},
+    {"users who were erased, and the indexes that find their rows", R"sql(
+CREATE TABLE erased (
+  seq    INTEGER NOT NULL,
+  user   TEXT NOT NULL,
+  counts TEXT NOT NULL,
+  PRIMARY KEY (user, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_by_seq ON erased (seq);
+
+CREATE INDEX jobs_by_user ON jobs (user) WHERE user IS NOT NULL;
+CREATE INDEX traces_by_user ON traces (user) WHERE conversation IS NULL;
+CREATE INDEX exposures_by_user ON exposures (user) WHERE conversation IS NULL;
 )sql"},
 };
 

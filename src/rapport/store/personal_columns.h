@@ -26,6 +26,9 @@ class PersonalColumns {
   Result<void> bind_json(Statement& statement, const FieldPlace& place, const Json& document) const;
   Result<Json> read_json(const Statement& statement, int column, const FieldPlace& place) const;
 
+  /// See PersonalTextCodec.
+  Result<void> begin_writing() const { return codec_->begin_writing(); }
+
  private:
   std::shared_ptr<const PersonalTextCodec> codec_;
 };

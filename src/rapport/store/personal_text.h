@@ -1,5 +1,5 @@
-// The one door through which personal text enters and leaves the store, so that per-user encryption
-// is one new class.
+// The one door through which personal text enters and leaves the store. EncryptingCodec is the one
+// of the program; tests have others.
 #pragma once
 
 #include <string>
@@ -25,17 +25,9 @@ class PersonalTextCodec {
   virtual Result<std::string> seal(const FieldPlace& place, std::string_view text) const = 0;
   /// The text again. Errors: kCorrupt. Thread-safe.
   virtual Result<std::string> open(const FieldPlace& place, std::string_view sealed) const = 0;
-};
-
-/// Text as it is.
-class PlainTextCodec final : public PersonalTextCodec {
- public:
-  Result<std::string> seal(const FieldPlace&, std::string_view text) const override {
-    return std::string(text);
-  }
-  Result<std::string> open(const FieldPlace&, std::string_view sealed) const override {
-    return std::string(sealed);
-  }
+  /// Called at the begin of each transaction that writes, with the store locked: what is sealed in
+  /// it must be sealed with keys that are still valid. Cheap. Thread-safe.
+  virtual Result<void> begin_writing() const { return {}; }
 };
 
 }  // namespace rapport::store

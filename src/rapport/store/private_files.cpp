@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +35,19 @@ Result<void> create_private_file(const std::string& path) {
   if (file < 0) return cannot_create(path, errno);
   ::close(file);
   return {};
+}
+
+Result<void> check_private(const std::filesystem::path& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) {
+    return fail(ErrorCode::kIo, fmt::format("cannot read {}: {}; check the owner of its folder",
+                                            path.string(), std::strerror(errno)));
+  }
+  if ((status.st_mode & 077) == 0) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("{} may be read by other users of this machine (mode {:04o}): run "
+                          "`chmod 600 {}`",
+                          path.string(), status.st_mode & 07777, path.string()));
 }
 
 Result<void> publish_file(const std::string& from, const std::string& to) {

@@ -116,6 +116,24 @@ class Connection {
   /// Rows touched by the last INSERT, UPDATE or DELETE.
   std::int64_t changes() const;
 
+  /// Runs `body` in one transaction: committed when it returns a value, undone when it returns an
+  /// error.
+  template <typename Body>
+  std::invoke_result_t<Body&> transaction(Body body) {
+    // IMMEDIATE, because only a transaction that begins as a writer waits its turn: one that turns
+    // into a writer later is refused at once when another process wrote in between.
+    TRY_VOID(execute("BEGIN IMMEDIATE"));
+    auto result = body();
+    if (result) {
+      const Result<void> committed = execute("COMMIT");
+      if (committed) return result;
+      roll_back();
+      return fail(committed.error());
+    }
+    roll_back();
+    return result;
+  }
+
   /// Undoes what is open; harmless when nothing is.
   void roll_back();
 

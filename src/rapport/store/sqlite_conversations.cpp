@@ -1,9 +1,7 @@
 // The conversation log: finding, listing, deleting. It grows in sqlite_exchange.cpp.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -132,7 +130,7 @@ Result<std::vector<Turn>> SqliteStore::turns(const UserId& user, const std::stri
 }
 
 Result<void> SqliteStore::delete_conversation(const UserId& user, const std::string& id) {
-  const Result<void> deleted = database_->write([&](Connection& connection) -> Result<void> {
+  const Result<void> deleted = write([&](Connection& connection) -> Result<void> {
     // Feedback holds what was said: the edited answer, the reason. It knows the response only.
     TRY(Statement feedback,
         connection.prepare("DELETE FROM events WHERE user = ?1 AND response_id <> '' "

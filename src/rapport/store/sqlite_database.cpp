@@ -11,7 +11,6 @@
 #include "rapport/store/private_files.h"
 
 namespace rapport::store::sqlite {
-namespace {
 
 /// The switch to WAL needs the file alone and does not wait by itself: two processes that open a
 /// new database together meet here.
@@ -50,8 +49,6 @@ Result<void> set_up(Connection& connection, const DatabaseOptions& options) {
                   options.synchronous_full ? "FULL" : "NORMAL"));
 }
 
-}  // namespace
-
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
   // Absolute, because SQLite may take a path that begins with "file:" for a URI.
   const std::string path = absolute_path(options.path);
@@ -80,13 +77,20 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   return database;
 }
 
-void Database::scrub_log() {
+Result<void> Database::vacuum() {
+  const std::lock_guard lock(writing_);
+  // In a temporary file: the whole database need not fit into memory.
+  TRY_VOID(writer_->execute("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY"));
+  return {};
+}
+
+bool Database::scrub_log() {
   const std::lock_guard lock(writing_);
   const Result<std::int64_t> blocked = writer_->integer_of("PRAGMA wal_checkpoint(TRUNCATE)");
-  if (!blocked || *blocked != 0) {
-    base::log_warning("deleted text stays in the write-ahead log until its next checkpoint",
-                      {{"database", path()}});
-  }
+  if (blocked && *blocked == 0) return true;
+  base::log_warning("deleted text stays in the write-ahead log until its next checkpoint",
+                    {{"database", path()}});
+  return false;
 }
 
 Database::Reader::Reader(Database& from) : database(from) {

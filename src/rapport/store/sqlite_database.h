@@ -20,6 +20,12 @@ struct DatabaseOptions {
   std::int32_t readers = 2;
 };
 
+/// The settings of every connection of ours: deleted text is overwritten with zeros, foreign keys
+/// hold, temporary data stays in memory.
+Result<void> set_up(Connection& connection, const DatabaseOptions& options);
+/// Waits for the file as long as the options say, which the switch to WAL does not do by itself.
+Result<void> switch_to_wal(Connection& connection, std::int32_t busy_timeout_ms);
+
 /// Thread-safe.
 class Database {
  public:
@@ -32,18 +38,7 @@ class Database {
   template <typename Body>
   std::invoke_result_t<Body&, Connection&> write(Body body) {
     const std::lock_guard lock(writing_);
-    // IMMEDIATE, because only a transaction that begins as a writer waits its turn: one that turns
-    // into a writer later is refused at once when another process wrote in between.
-    TRY_VOID(writer_->execute("BEGIN IMMEDIATE"));
-    auto result = body(*writer_);
-    if (result) {
-      const Result<void> committed = writer_->execute("COMMIT");
-      if (committed) return result;
-      writer_->roll_back();
-      return fail(committed.error());
-    }
-    writer_->roll_back();
-    return result;
+    return writer_->transaction([&] { return body(*writer_); });
   }
 
   /// Runs `body` on a connection that cannot write. Statements must not outlive `body`.
@@ -53,10 +48,13 @@ class Database {
     return body(*reader.connection);
   }
 
+  /// Writes the whole file anew, without the pages that are free: what was in them is gone.
+  Result<void> vacuum();
+
   /// Empties the write-ahead log into the database, so that deleted text is in neither. Does its
   /// best: while another reader still holds an old snapshot, the old text stays in the log until a
-  /// later checkpoint.
-  void scrub_log();
+  /// later checkpoint; then it is false.
+  bool scrub_log();
 
   const std::string& path() const { return writer_->path(); }
   std::int32_t busy_timeout_ms() const { return busy_timeout_ms_; }

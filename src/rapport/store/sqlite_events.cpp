@@ -1,7 +1,5 @@
 // Events and feedback.
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -19,17 +17,22 @@ Result<Event> SqliteStore::read_event(const Statement& row) const {
   return event;
 }
 
+Result<void> SqliteStore::write_event(Connection& connection, const Event& event,
+                                      UnixMillis at) const {
+  TRY(Statement insert,
+      connection.prepare("INSERT INTO events (id, user, kind, response_id, data, created) "
+                         "VALUES (?, ?, ?, ?, ?, ?)"));
+  insert.bind(event.id, event.user, event.kind, event.response_id);
+  TRY_VOID(personal_->bind_json(insert, {event.user, "events", event.id, "data"}, event.data));
+  return insert.bind(event.created != 0 ? event.created : at).run();
+}
+
 Result<void> SqliteStore::add_events(const std::vector<Event>& events) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     for (const Event& event : events) {
       TRY_VOID(require_user(connection, event.user));
-      TRY(Statement insert,
-          connection.prepare("INSERT INTO events (id, user, kind, response_id, data, created) "
-                             "VALUES (?, ?, ?, ?, ?, ?)"));
-      insert.bind(event.id, event.user, event.kind, event.response_id);
-      TRY_VOID(personal_->bind_json(insert, {event.user, "events", event.id, "data"}, event.data));
-      TRY_VOID(insert.bind(event.created != 0 ? event.created : now).run());
+      TRY_VOID(write_event(connection, event, now));
     }
     return {};
   });

@@ -1,9 +1,7 @@
 // What one answered request leaves behind.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -30,13 +28,18 @@ tl::unexpected<Error> no_response(const std::string& response_id) {
 
 Result<void> SqliteStore::record_exchange(const Exchange& exchange) {
   TRY_VOID(check(exchange));
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     const Conversation& conversation = exchange.conversation;
+    // Before anything is sealed, which would make a user who was erased a new key.
+    TRY_VOID(refuse_erased(connection, exchange.trace ? exchange.trace->user : conversation.user,
+                           exchange.as_of));
     if (!conversation.user.empty()) TRY_VOID(touch_user(connection, conversation.user, now));
     if (!conversation.id.empty()) TRY_VOID(extend_conversation(connection, exchange, now));
     for (const Turn& turn : exchange.turns) TRY_VOID(write_turn(connection, turn, now));
-    TRY_VOID(write_prefixes(connection, exchange));
+    for (const std::string& hash : exchange.prefix_hashes) {
+      TRY_VOID(write_prefix(connection, conversation.user, conversation.id, hash));
+    }
     for (const Fact& fact : exchange.facts) TRY_VOID(write_fact(connection, fact, now));
     if (exchange.settings) {
       TRY_VOID(write_settings(connection, conversation.user, exchange.settings, now));
@@ -66,6 +69,13 @@ Result<void> SqliteStore::extend_conversation(Connection& connection, const Exch
                             conversation.id, conversation.user));
   }
 
+  return insert_conversation(connection, conversation, added,
+                             conversation.created != 0 ? conversation.created : at, at);
+}
+
+Result<void> SqliteStore::insert_conversation(Connection& connection,
+                                              const Conversation& conversation, std::int64_t turns,
+                                              UnixMillis created, UnixMillis updated) const {
   TRY(Statement insert,
       connection.prepare("INSERT INTO conversations (id, user, name, name_digest, turns, created, "
                          "updated) VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?)"));
@@ -75,7 +85,7 @@ Result<void> SqliteStore::extend_conversation(Connection& connection, const Exch
   insert.bind(conversation.name.empty()
                   ? std::string()
                   : index_digest("conversation", conversation.user, conversation.name),
-              added, conversation.created != 0 ? conversation.created : at, at);
+              turns, created, updated);
   const Result<void> inserted = insert.run();
   if (!inserted && inserted.error().code == ErrorCode::kConflict) {
     return fail(ErrorCode::kNotFound,
@@ -96,18 +106,13 @@ Result<void> SqliteStore::write_turn(Connection& connection, const Turn& turn,
   return recorded_once(insert.run(), "turn", turn.id);
 }
 
-Result<void> SqliteStore::write_prefixes(Connection& connection, const Exchange& exchange) const {
-  const Conversation& conversation = exchange.conversation;
-  for (const std::string& hash : exchange.prefix_hashes) {
-    TRY(Statement insert,
-        connection.prepare("INSERT INTO prefixes (user, digest, conversation) VALUES (?, ?, ?) "
-                           "ON CONFLICT DO NOTHING"));
-    TRY_VOID(insert
-                 .bind(conversation.user, index_digest("prefix", conversation.user, hash),
-                       conversation.id)
-                 .run());
-  }
-  return {};
+Result<void> SqliteStore::write_prefix(Connection& connection, const UserId& user,
+                                       const std::string& conversation,
+                                       const std::string& hash) const {
+  TRY(Statement insert,
+      connection.prepare("INSERT INTO prefixes (user, digest, conversation) VALUES (?, ?, ?) "
+                         "ON CONFLICT DO NOTHING"));
+  return insert.bind(user, index_digest("prefix", user, hash), conversation).run();
 }
 
 Result<void> SqliteStore::write_exposure(Connection& connection, const Exposure& exposure,
@@ -132,34 +137,45 @@ Result<void> SqliteStore::write_trace(Connection& connection, const TraceRecord&
   return recorded_once(insert.run(), "the trace of response", trace.response_id);
 }
 
+Result<TraceRecord> SqliteStore::read_trace(const Statement& row) const {
+  TraceRecord trace;
+  trace.response_id = row.text(0);
+  trace.user = row.text(1);
+  trace.conversation = row.text(2);
+  TRY(trace.data, personal_->read_json(row, 3, {trace.user, "traces", trace.response_id, "data"}));
+  trace.created = row.integer(4);
+  return trace;
+}
+
+Result<Exposure> SqliteStore::read_exposure(const Statement& row) const {
+  return Exposure{.response_id = row.text(0),
+                  .user = row.text(1),
+                  .policy = row.text(2),
+                  .arm = row.text(3),
+                  .propensity = row.real(4),
+                  .created = row.integer(5),
+                  .conversation = row.text(6)};
+}
+
 Result<TraceRecord> SqliteStore::trace(const std::string& response_id) {
   return database_->read([&](Connection& connection) -> Result<TraceRecord> {
-    TRY(Statement row, connection.prepare("SELECT user, conversation, data, created FROM traces "
-                                          "WHERE response_id = ?"));
-    TRY(const bool found, row.bind(response_id).step());
+    TRY(Statement row, connection.prepare("SELECT response_id, user, conversation, data, created "
+                                          "FROM traces WHERE response_id = ?"));
+    TRY(auto found, row.bind(response_id).one([&](const Statement& at) { return read_trace(at); }));
     if (!found) return no_response(response_id);
-    TraceRecord trace;
-    trace.response_id = response_id;
-    trace.user = row.text(0);
-    trace.conversation = row.text(1);
-    TRY(trace.data, personal_->read_json(row, 2, {trace.user, "traces", response_id, "data"}));
-    trace.created = row.integer(3);
-    return trace;
+    return *std::move(found);
   });
 }
 
 Result<Exposure> SqliteStore::exposure(const std::string& response_id) {
   return database_->read([&](Connection& connection) -> Result<Exposure> {
-    TRY(Statement row, connection.prepare("SELECT user, policy, arm, propensity, created "
-                                          "FROM exposures WHERE response_id = ?"));
-    TRY(const bool found, row.bind(response_id).step());
+    TRY(Statement row, connection.prepare("SELECT response_id, user, policy, arm, propensity, "
+                                          "created, conversation FROM exposures "
+                                          "WHERE response_id = ?"));
+    TRY(auto found,
+        row.bind(response_id).one([&](const Statement& at) { return read_exposure(at); }));
     if (!found) return no_response(response_id);
-    return Exposure{.response_id = response_id,
-                    .user = row.text(0),
-                    .policy = row.text(1),
-                    .arm = row.text(2),
-                    .propensity = row.real(3),
-                    .created = row.integer(4)};
+    return *std::move(found);
   });
 }
 

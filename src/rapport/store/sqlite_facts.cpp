@@ -1,9 +1,7 @@
 // What is known of users.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -25,7 +23,7 @@ Result<Fact> SqliteStore::read_fact(const Statement& row) const {
   fact.id = row.text(0);
   fact.user = row.text(1);
   TRY(fact.text, personal_->read(row, 2, {fact.user, "facts", fact.id, "text"}));
-  fact.attribute = row.text(3);
+  TRY(fact.attribute, personal_->read(row, 3, {fact.user, "facts", fact.id, "attribute"}));
   TRY(fact.value, personal_->read(row, 4, {fact.user, "facts", fact.id, "value"}));
   fact.domain = row.text(5);
   fact.confidence = row.real(6);
@@ -69,7 +67,7 @@ Result<Fact> SqliteStore::fact(const UserId& user, const std::string& id) {
 }
 
 Result<void> SqliteStore::put_facts(const std::vector<Fact>& facts) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     for (const Fact& fact : facts) {
       TRY_VOID(require_user(connection, fact.user));
@@ -95,7 +93,7 @@ Result<void> SqliteStore::write_fact(Connection& connection, const Fact& fact,
           "WHERE user = excluded.user AND status <> 'forgotten'"));
   upsert.bind(fact.id, fact.user);
   TRY_VOID(personal_->bind(upsert, {fact.user, "facts", fact.id, "text"}, fact.text));
-  upsert.bind(fact.attribute);
+  TRY_VOID(personal_->bind(upsert, {fact.user, "facts", fact.id, "attribute"}, fact.attribute));
   TRY_VOID(personal_->bind(upsert, {fact.user, "facts", fact.id, "value"}, fact.value));
   upsert.bind(fact.domain, fact.confidence, fact.source, fact.source_turn);
   TRY_VOID(personal_->bind(upsert, {fact.user, "facts", fact.id, "evidence"}, fact.evidence));
@@ -114,9 +112,9 @@ Result<void> SqliteStore::write_fact(Connection& connection, const Fact& fact,
 }
 
 Result<void> SqliteStore::forget_fact(const UserId& user, const std::string& id) {
-  const Result<void> forgotten = database_->write([&](Connection& connection) -> Result<void> {
+  const Result<void> forgotten = write([&](Connection& connection) -> Result<void> {
     TRY(Statement forget,
-        connection.prepare("UPDATE facts SET text = x'', attribute = '', value = x'', "
+        connection.prepare("UPDATE facts SET text = x'', attribute = x'', value = x'', "
                            "evidence = x'', status = 'forgotten', updated = ? "
                            "WHERE user = ? AND id = ?"));
     TRY_VOID(forget.bind(clock_.now(), user, id).run());

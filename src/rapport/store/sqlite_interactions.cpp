@@ -5,9 +5,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -63,8 +61,21 @@ Result<Interaction> SqliteStore::read_interaction(const Statement& row) const {
   return interaction;
 }
 
+Result<void> SqliteStore::write_interaction(Connection& connection, const Interaction& interaction,
+                                            UnixMillis at) const {
+  TRY(Statement insert,
+      connection.prepare("INSERT INTO interactions (id, user, catalogue, kind, item, value, "
+                         "response_id, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.bind(interaction.id, interaction.user, interaction.catalogue, name(interaction.kind));
+  TRY_VOID(personal_->bind(insert, {interaction.user, "interactions", interaction.id, "item"},
+                           interaction.item));
+  insert.bind(interaction.value, interaction.response_id,
+              interaction.created != 0 ? interaction.created : at);
+  return insert.run();
+}
+
 Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& interactions) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     const UnixMillis now = clock_.now();
     std::map<std::pair<UserId, std::string>, Hides> hides;  // by user and catalogue
     for (const Interaction& interaction : interactions) {
@@ -78,15 +89,7 @@ Result<void> SqliteStore::add_interactions(const std::vector<Interaction>& inter
         }
         earlier = &known->second[interaction.item];
       }
-      TRY(Statement insert,
-          connection.prepare("INSERT INTO interactions (id, user, catalogue, kind, item, value, "
-                             "response_id, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-      insert.bind(interaction.id, interaction.user, interaction.catalogue, name(interaction.kind));
-      TRY_VOID(personal_->bind(insert, {interaction.user, "interactions", interaction.id, "item"},
-                               interaction.item));
-      insert.bind(interaction.value, interaction.response_id,
-                  interaction.created != 0 ? interaction.created : now);
-      TRY_VOID(insert.run());
+      TRY_VOID(write_interaction(connection, interaction, now));
       if (earlier == nullptr) continue;
       TRY_VOID(remove(connection, interaction.user, *earlier));
       *earlier = {interaction.id};
@@ -147,7 +150,7 @@ Result<std::vector<Interaction>> SqliteStore::interactions(const UserId& user,
 }
 
 Result<void> SqliteStore::delete_interaction(const UserId& user, const std::string& id) {
-  const Result<void> deleted = database_->write([&](Connection& connection) -> Result<void> {
+  const Result<void> deleted = write([&](Connection& connection) -> Result<void> {
     std::vector<std::string> ids = {id};
     {
       TRY(Statement rows, connection.prepare("SELECT id, user, catalogue, kind, item, value, "

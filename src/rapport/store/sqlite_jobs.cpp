@@ -1,9 +1,8 @@
 // Durable jobs: a row is the job, a lease says whose it is.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/base/log.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -44,7 +43,7 @@ Result<Job> SqliteStore::read_job(const Statement& row) const {
 }
 
 Result<void> SqliteStore::enqueue(const Job& job) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     return write_job(connection, job, clock_.now());
   });
 }
@@ -71,17 +70,27 @@ Result<void> SqliteStore::write_job(Connection& connection, const Job& job, Unix
 Result<std::optional<Job>> SqliteStore::claim_job(const std::vector<std::string>& kinds,
                                                   std::chrono::seconds lease) {
   const std::int64_t lease_ms = std::chrono::milliseconds(lease).count();
-  return database_->write([&](Connection& connection) -> Result<std::optional<Job>> {
+  return write([&](Connection& connection) -> Result<std::optional<Job>> {
     const UnixMillis now = clock_.now();
     while (true) {
       std::optional<Job> job;
       {
         TRY(Statement due, connection.prepare(kOldestDue));
-        TRY(job, due.bind(base::dump_json(Json(kinds)), now).one([&](const Statement& row) {
-          return read_job(row);
-        }));
+        TRY(const bool found, due.bind(base::dump_json(Json(kinds)), now).step());
+        if (!found) return std::nullopt;
+        auto read = read_job(due);
+        if (!read && read.error().code == ErrorCode::kCorrupt) {
+          // One whose user is being erased, or a damaged one, must not hold up all others.
+          const std::string id = due.text(0);
+          base::log_warning("a job cannot be read and fails",
+                            {{"job", id}, {"error", read.error().message}});
+          TRY(Statement give_up,
+              connection.prepare("UPDATE jobs SET status = 'failed', updated = ? WHERE id = ?"));
+          TRY_VOID(give_up.bind(now, id).run());
+          continue;
+        }
+        TRY(job, std::move(read));
       }
-      if (!job) return std::nullopt;
       const bool spent = job->attempts >= job->max_attempts;
       if (spent) {
         job->status = JobStatus::kFailed;
@@ -103,7 +112,7 @@ Result<std::optional<Job>> SqliteStore::claim_job(const std::vector<std::string>
 }
 
 Result<void> SqliteStore::update_job(const Job& job) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     UserId user;
     {
       TRY(Statement stored,

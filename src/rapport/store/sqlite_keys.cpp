@@ -1,9 +1,7 @@
 // API keys at rest.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -17,19 +15,26 @@ Result<ApiKey> SqliteStore::read_key(const Statement& row) const {
   key.label = row.text(2);
   key.app = row.text(3);
   TRY(key.role, parse_key_role(row.text(4)));
-  TRY(key.user_name, personal_->read(row, 5, {"", "api_keys", key.id, "user_name"}));
-  key.created = row.integer(6);
-  key.revoked = row.optional_integer(7);
+  key.user = row.text(5);
+  TRY(key.user_name, personal_->read(row, 6, {key.user, "api_keys", key.id, "user_name"}));
+  key.created = row.integer(7);
+  key.revoked = row.optional_integer(8);
   return key;
 }
 
 Result<void> SqliteStore::add_key(const ApiKey& key) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  if (key.user.empty() != key.user_name.empty()) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("key {} needs both the id and the name of its user, or neither", key.id),
+        "user");
+  }
+  return write([&](Connection& connection) -> Result<void> {
     TRY(Statement insert,
-        connection.prepare("INSERT INTO api_keys (id, digest, label, app, role, user_name, "
-                           "created, revoked) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-    insert.bind(key.id, key.digest, key.label, key.app, name(key.role));
-    TRY_VOID(personal_->bind(insert, {"", "api_keys", key.id, "user_name"}, key.user_name));
+        connection.prepare("INSERT INTO api_keys (id, digest, label, app, role, user, user_name, "
+                           "created, revoked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    insert.bind(key.id, key.digest, key.label, key.app, name(key.role), key.user);
+    TRY_VOID(personal_->bind(insert, {key.user, "api_keys", key.id, "user_name"}, key.user_name));
     return insert.bind(key.created != 0 ? key.created : clock_.now(), key.revoked).run();
   });
 }
@@ -37,7 +42,7 @@ Result<void> SqliteStore::add_key(const ApiKey& key) {
 Result<std::optional<ApiKey>> SqliteStore::key_by_digest(const std::string& digest) {
   return database_->read([&](Connection& connection) -> Result<std::optional<ApiKey>> {
     TRY(Statement row,
-        connection.prepare("SELECT id, digest, label, app, role, user_name, created, revoked "
+        connection.prepare("SELECT id, digest, label, app, role, user, user_name, created, revoked "
                            "FROM api_keys WHERE digest = ?"));
     return row.bind(digest).one([&](const Statement& at) { return read_key(at); });
   });
@@ -46,14 +51,14 @@ Result<std::optional<ApiKey>> SqliteStore::key_by_digest(const std::string& dige
 Result<std::vector<ApiKey>> SqliteStore::keys() {
   return database_->read([&](Connection& connection) -> Result<std::vector<ApiKey>> {
     TRY(Statement rows,
-        connection.prepare("SELECT id, digest, label, app, role, user_name, created, revoked "
+        connection.prepare("SELECT id, digest, label, app, role, user, user_name, created, revoked "
                            "FROM api_keys ORDER BY seq"));
     return rows.all([&](const Statement& row) { return read_key(row); });
   });
 }
 
 Result<void> SqliteStore::revoke_key(const std::string& id) {
-  return database_->write([&](Connection& connection) -> Result<void> {
+  return write([&](Connection& connection) -> Result<void> {
     TRY(Statement revoke,
         connection.prepare("UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?"));
     TRY_VOID(revoke.bind(clock_.now(), id).run());

@@ -4,7 +4,8 @@
 
 #include "rapport/base/digest.h"
 #include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
+#include "rapport/store/sealed_columns.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 namespace {
@@ -33,6 +34,31 @@ Result<void> check(const SqliteOptions& options) {
   return {};
 }
 
+/// API keys of before knew their user by name only, in plain text.
+Result<void> name_users_of_keys(sqlite::Connection& connection, const SqliteOptions& options) {
+  struct Unnamed {
+    std::string id, app, name;
+  };
+  std::vector<Unnamed> unnamed;
+  {
+    TRY(sqlite::Statement rows,
+        connection.prepare("SELECT id, app, user_name FROM api_keys WHERE user_name <> x''"));
+    TRY(unnamed, rows.all([](const sqlite::Statement& row) -> Result<Unnamed> {
+      return Unnamed{row.text(0), row.text(1), row.text(2)};
+    }));
+  }
+  for (const auto& [id, app, name] : unnamed) {
+    if (!options.pseudonym) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("key {} does not say whose it is: pass KeyRing::pseudonym", id),
+                  "pseudonym");
+    }
+    TRY(sqlite::Statement update, connection.prepare("UPDATE api_keys SET user = ? WHERE id = ?"));
+    TRY_VOID(update.bind(options.pseudonym(app, name), id).run());
+  }
+  return {};
+}
+
 }  // namespace
 
 SqliteStore::SqliteStore(std::unique_ptr<sqlite::Database> database,
@@ -56,8 +82,11 @@ Result<std::unique_ptr<Store>> SqliteStore::open(SqliteOptions options,
                                              .readers = options.readers}));
   std::unique_ptr<SqliteStore> store(new SqliteStore(
       std::move(database), std::make_unique<sqlite::PersonalColumns>(std::move(codec)),
-      std::move(options.index_key), clock, random));
+      options.index_key, clock, random));
   TRY_VOID(store->check_index_key());
+  TRY_VOID(sqlite::seal_database(
+      *store->database_, *store->personal_,
+      [&](sqlite::Connection& connection) { return name_users_of_keys(connection, options); }));
   return store;
 }
 
@@ -72,11 +101,12 @@ Result<void> SqliteStore::check_index_key() {
         return connection.text_of("SELECT value FROM meta WHERE name = 'index_key_check'");
       }));
   if (stored == own) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} was made with another key ring, so that no user in it would be found "
-                          "again: put the pseudonym.key that belongs to it back into the keys "
-                          "folder, or name another home folder",
-                          database_->path()));
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} was made with another key ring, so that nothing in it could be read: put "
+                  "the keyring.json and users.db that belong to it back into the keys "
+                  "folder, or name another home folder",
+                  database_->path()));
 }
 
 std::string SqliteStore::index_digest(std::string_view context, std::string_view user,

@@ -2,7 +2,8 @@
 //
 //   TRY(auto store, SqliteStore::open({.path = home + "/rapport.db", .index_key =
 //   keys.index_key()},
-//                                     std::make_shared<PlainTextCodec>(), clock, random));
+//                                     std::make_shared<EncryptingCodec>(user_keys, random),
+//                                     clock, random));
 //
 // One connection writes, a few read side by side; a second process (a command while the server
 // runs) may open the same file. Personal text passes the codec on its way in and out; what must be
@@ -10,14 +11,17 @@
 // key.
 //
 // Layout: sqlite_connection (statements), sqlite_database (one writer, several readers), migrations
-// (the schema), personal_columns (the codec's two doors); each sqlite_<concept>.cpp implements its
+// (the schema), sealed_columns (which columns hold personal text), personal_columns (the codec's
+// two doors); each sqlite_<concept>.cpp implements its
 // part of this class.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "rapport/base/clock.h"
@@ -42,6 +46,9 @@ struct SqliteOptions {
   std::string synchronous = "normal";
   std::int32_t busy_timeout_ms = 5'000;  // wait for another program's lock; 0 to 600,000
   std::int32_t readers = 2;              // reads side by side; 1 to 64
+  /// KeyRing::pseudonym, for the API keys of a Rapport that did not keep whose they are. Without
+  /// it a database with such keys is refused.
+  std::function<UserId(const std::string& app, const std::string& name)> pseudonym = {};
 };
 
 class SqliteStore final : public Store {
@@ -55,8 +62,8 @@ class SqliteStore final : public Store {
                                              const base::Clock& clock, base::Random& random);
   ~SqliteStore() override;
 
-  Result<User> ensure_user(const UserId& id, const std::string& app,
-                           const std::string& name) override;
+  Result<User> ensure_user(const UserId& id, const std::string& app, const std::string& name,
+                           std::optional<ErasureMark> as_of) override;
   Result<User> user(const UserId& id) override;
   Result<std::vector<User>> users(const std::string& app, Page page) override;
 
@@ -105,6 +112,15 @@ class SqliteStore final : public Store {
   Result<std::vector<ApiKey>> keys() override;
   Result<void> revoke_key(const std::string& id) override;
 
+  Result<UserData> user_data(const UserId& user) override;
+  Result<void> put_user_data(const UserData& data, std::optional<ErasureMark> as_of) override;
+
+  Result<ErasureMark> erasure_mark() override;
+  Result<RowCounts> erase_user(const UserId& user, std::int64_t seq) override;
+  Result<std::vector<std::pair<UserId, std::int64_t>>> not_erased(
+      const std::vector<std::pair<UserId, std::int64_t>>& erasures) override;
+  Result<RowCounts> rows_of(const UserId& user) override;
+
   Result<void> backup(const std::string& path) override;
 
  private:
@@ -112,6 +128,9 @@ class SqliteStore final : public Store {
               std::unique_ptr<sqlite::PersonalColumns> personal, std::string index_key,
               const base::Clock& clock, base::Random& random);
 
+  /// Runs `body` in a transaction that writes, with keys that are valid in it.
+  template <typename Body>
+  std::invoke_result_t<Body&, sqlite::Connection&> write(Body body);
   /// Refuses a key ring that is not the one this database was made with.
   Result<void> check_index_key();
   /// What stands in an index for a text that nobody may read there.
@@ -119,6 +138,8 @@ class SqliteStore final : public Store {
                            std::string_view text) const;
 
   // Steps of a transaction; `at` fills in for a time of 0.
+  Result<void> refuse_erased(sqlite::Connection& connection, const UserId& user,
+                             const std::optional<ErasureMark>& as_of) const;
   Result<void> require_user(sqlite::Connection& connection, const UserId& user) const;
   Result<Json> read_settings(sqlite::Connection& connection, const UserId& user) const;
   Result<Json> write_settings(sqlite::Connection& connection, const UserId& user,
@@ -129,7 +150,16 @@ class SqliteStore final : public Store {
   Result<void> extend_conversation(sqlite::Connection& connection, const Exchange& exchange,
                                    UnixMillis at) const;
   Result<void> write_turn(sqlite::Connection& connection, const Turn& turn, UnixMillis at) const;
-  Result<void> write_prefixes(sqlite::Connection& connection, const Exchange& exchange) const;
+  Result<void> insert_conversation(sqlite::Connection& connection, const Conversation& conversation,
+                                   std::int64_t turns, UnixMillis created,
+                                   UnixMillis updated) const;
+  Result<void> write_prefix(sqlite::Connection& connection, const UserId& user,
+                            const std::string& conversation, const std::string& hash) const;
+  Result<void> write_event(sqlite::Connection& connection, const Event& event, UnixMillis at) const;
+  Result<void> write_interaction(sqlite::Connection& connection, const Interaction& interaction,
+                                 UnixMillis at) const;
+  Result<void> write_ended(sqlite::Connection& connection, const Job& job) const;
+  Result<UserData> read_user_data(sqlite::Connection& connection, const UserId& user) const;
   Result<void> write_exposure(sqlite::Connection& connection, const Exposure& exposure,
                               const std::string& conversation, UnixMillis at) const;
   Result<void> write_trace(sqlite::Connection& connection, const TraceRecord& trace,
@@ -140,6 +170,8 @@ class SqliteStore final : public Store {
   Result<Conversation> read_conversation(const sqlite::Statement& row) const;
   Result<Turn> read_turn(const sqlite::Statement& row) const;
   Result<Event> read_event(const sqlite::Statement& row) const;
+  Result<Exposure> read_exposure(const sqlite::Statement& row) const;
+  Result<TraceRecord> read_trace(const sqlite::Statement& row) const;
   Result<Interaction> read_interaction(const sqlite::Statement& row) const;
   Result<Job> read_job(const sqlite::Statement& row) const;
   Result<ApiKey> read_key(const sqlite::Statement& row) const;

@@ -1,9 +1,8 @@
 // Users and their settings.
 #include <fmt/format.h>
 
-#include "rapport/store/personal_columns.h"
-#include "rapport/store/sqlite_database.h"
-#include "rapport/store/sqlite_store.h"
+#include "rapport/base/log.h"
+#include "rapport/store/sqlite_writing.h"
 
 namespace rapport::store {
 
@@ -56,12 +55,13 @@ Result<User> SqliteStore::user(const UserId& id) {
 }
 
 Result<User> SqliteStore::ensure_user(const UserId& id, const std::string& app,
-                                      const std::string& name) {
+                                      const std::string& name, std::optional<ErasureMark> as_of) {
   // Nearly always known: a read, which waits for no writer.
   Result<User> known = user(id);
   if (known || known.error().code != ErrorCode::kNotFound) return known;
   const UnixMillis now = clock_.now();
-  const Result<void> inserted = database_->write([&](Connection& connection) -> Result<void> {
+  const Result<void> inserted = write([&](Connection& connection) -> Result<void> {
+    TRY_VOID(refuse_erased(connection, id, as_of));
     TRY(Statement insert,
         connection.prepare("INSERT INTO users (id, app, name, created, last_seen) "
                            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"));
@@ -79,8 +79,15 @@ Result<std::vector<User>> SqliteStore::users(const std::string& app, Page page) 
     TRY(Statement rows, connection.prepare("SELECT id, app, name, created, last_seen FROM users "
                                            "WHERE ?1 = '' OR app = ?1 "
                                            "ORDER BY last_seen DESC, id DESC LIMIT ?2 OFFSET ?3"));
-    return rows.bind(app, page.limit, page.offset).all([&](const Statement& row) {
-      return read_user(row);
+    return rows.bind(app, page.limit, page.offset).all([&](const Statement& row) -> Result<User> {
+      auto user = read_user(row);
+      if (user || user.error().code != ErrorCode::kCorrupt) return user;
+      // One damaged row must not hide all others.
+      base::log_warning("a user's name cannot be read", {{"error", user.error().message}});
+      return User{.id = row.text(0),
+                  .app = row.text(1),
+                  .created = row.integer(3),
+                  .last_seen = row.integer(4)};
     });
   });
 }
@@ -91,7 +98,7 @@ Result<Json> SqliteStore::settings(const UserId& user) {
 }
 
 Result<Json> SqliteStore::change_settings(const UserId& user, const SettingsChange& change) {
-  return database_->write([&](Connection& connection) -> Result<Json> {
+  return write([&](Connection& connection) -> Result<Json> {
     TRY_VOID(require_user(connection, user));
     return write_settings(connection, user, change, clock_.now());
   });

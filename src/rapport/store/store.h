@@ -13,9 +13,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "rapport/base/clock.h"
@@ -41,7 +43,7 @@ enum class FactStatus { kActive, kSuperseded, kDisputed, kForgotten };
 std::string_view name(FactStatus status);
 Result<FactStatus> parse_fact_status(std::string_view text);
 
-/// Something known of a user. `text`, `value` and `evidence` are personal text.
+/// Something known of a user. `text`, `attribute`, `value` and `evidence` are personal text.
 struct Fact {
   std::string id = {};  // "fact_…"
   UserId user = {};
@@ -131,6 +133,7 @@ struct Exposure {
   std::string arm = {};
   double propensity = 1;
   UnixMillis created = 0;
+  std::string conversation = {};  // as read: the store knows it of the exchange
 };
 
 /// Why an answer is as it is. `data` is personal text. The user need not be known: who is answered
@@ -167,6 +170,10 @@ struct Job {
 /// for writing: must be quick and must not call the store.
 using SettingsChange = std::function<Result<Json>(const Json& stored)>;
 
+/// Which erasures had been done at some moment: what began before an erasure must not bring its
+/// user back when it records.
+using ErasureMark = std::int64_t;
+
 /// All that one answered request leaves behind; written in one transaction or not at all.
 struct Exchange {
   /// Created when its id is new. Its id is "" when no conversation is kept (then neither turns nor
@@ -183,10 +190,30 @@ struct Exchange {
   std::optional<Exposure> exposure = {};
   std::optional<TraceRecord> trace = {};
   std::vector<Job> jobs = {};
+  /// When the request began; nothing: now.
+  std::optional<ErasureMark> as_of = {};
 };
 
 /// All of an exchange is about one conversation of one user. Errors: kInvalidArgument.
 Result<void> check(const Exchange& exchange);
+
+/// All that is kept of a user, for export and import. Lists are oldest first; of conversations and
+/// turns so that each conversation's turns are together, in order.
+struct UserData {
+  User user = {};
+  Json settings = Json::object();
+  std::vector<Fact> facts = {};
+  std::vector<Conversation> conversations = {};
+  std::vector<Turn> turns = {};
+  std::vector<Interaction> interactions = {};
+  std::vector<Event> events = {};
+  std::vector<Exposure> exposures = {};
+  std::vector<TraceRecord> traces = {};
+  std::vector<Job> jobs = {};
+  /// To import only: (conversation, hash of a message prefix that it is found by). They are stored
+  /// under the index key of a home, and so are made anew.
+  std::vector<std::pair<std::string, std::string>> prefixes = {};
+};
 
 enum class KeyRole { kAdmin, kApp, kUser };
 std::string_view name(KeyRole role);
@@ -199,10 +226,14 @@ struct ApiKey {
   std::string label = {};
   std::string app = {};
   KeyRole role = KeyRole::kApp;
-  std::string user_name = {};  // bound to this user of `app`; "" when not bound; personal text
+  UserId user = {};            // bound to this user; "" when not bound
+  std::string user_name = {};  // the application's name of that user; personal text
   UnixMillis created = 0;
   std::optional<UnixMillis> revoked = {};
 };
+
+/// Rows by table.
+using RowCounts = std::map<std::string, std::int64_t>;
 
 struct Page {
   std::int64_t limit = 100;  // 1..1000
@@ -221,11 +252,13 @@ class Store {
 
   // Users
   /// Stored as it is when already known: cheap, nothing is written then.
+  /// Errors beside the usual: kConflict, reason "user_erased", for one erased after `as_of`.
   virtual Result<User> ensure_user(const UserId& id, const std::string& app,
-                                   const std::string& name) = 0;
+                                   const std::string& name,
+                                   std::optional<ErasureMark> as_of = {}) = 0;
   virtual Result<User> user(const UserId& id) = 0;
-  virtual Result<std::vector<User>> users(const std::string& app,
-                                          Page page) = 0;  // "" is all apps; last seen first
+  /// "" is all apps; last seen first. One whose name cannot be read is listed without it.
+  virtual Result<std::vector<User>> users(const std::string& app, Page page) = 0;
 
   // Settings: one JSON document a user, {"default": {…}, "<domain>": {…}}; {} when none was set,
   // also of a user not known yet.
@@ -265,7 +298,8 @@ class Store {
   virtual Result<void> delete_conversation(const UserId& user, const std::string& id) = 0;
   /// The user must be known, and the conversation where it has more turns than the exchange brings
   /// (kNotFound: it was deleted meanwhile). kConflict, and nothing is written, when a turn or
-  /// response id is already stored: the exchange was recorded before.
+  /// response id is already stored (the exchange was recorded before), or, with reason
+  /// "user_erased", when the user was erased after the exchange's `as_of`.
   virtual Result<void> record_exchange(const Exchange& exchange) = 0;
   virtual Result<TraceRecord> trace(const std::string& response_id) = 0;
   virtual Result<Exposure> exposure(const std::string& response_id) = 0;
@@ -309,6 +343,28 @@ class Store {
   virtual Result<std::vector<ApiKey>> keys() = 0;  // oldest first
   /// Idempotent: the time of the first revocation stays.
   virtual Result<void> revoke_key(const std::string& id) = 0;
+
+  // Export and import
+  /// As it is at one moment.
+  virtual Result<UserData> user_data(const UserId& user) = 0;
+  /// One transaction. Times and ids are kept. kConflict when anything of this user is stored, or an
+  /// id is another user's.
+  virtual Result<void> put_user_data(const UserData& data,
+                                     std::optional<ErasureMark> as_of = {}) = 0;
+
+  // Erasure (engine/erasure.h does all of it)
+  virtual Result<ErasureMark> erasure_mark() = 0;
+  /// Removes every row that names the user, in one transaction, and overwrites what the file had of
+  /// them, the log too. `seq` numbers the erasure (UserKeys); done again with the same number it
+  /// removes nothing and says what it removed the first time. kUnavailable when another program
+  /// keeps the log from being emptied: do it again.
+  virtual Result<RowCounts> erase_user(const UserId& user, std::int64_t seq) = 0;
+  /// Those of these erasures that were not done in this database: a backup from before was put
+  /// back.
+  virtual Result<std::vector<std::pair<UserId, std::int64_t>>> not_erased(
+      const std::vector<std::pair<UserId, std::int64_t>>& erasures) = 0;
+  /// How many rows of each table name the user; tables without any are left out.
+  virtual Result<RowCounts> rows_of(const UserId& user) = 0;
 
   /// A consistent copy while the store is in use, readable by its owner only; kConflict when `path`
   /// exists. Written to a temporary file, then renamed.
