@@ -1,5 +1,7 @@
 #include "rapport/cli/palr_course.h"
 
+#include "rapport/language/model_files.h"
+
 namespace rapport::cli {
 namespace {
 
