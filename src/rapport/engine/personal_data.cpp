@@ -30,7 +30,7 @@ PersonalData personal_data_of(const fs::path& home) {
             .to_export = export_facts,
             .from_export = import_facts});
   data.add({.name = "conversations",
-            .tables = {"conversations", "prefixes"},
+            .tables = {"conversations"},
             .export_file = "conversations.jsonl",
             .to_export = export_conversations,
             .from_export = import_conversations});
@@ -64,6 +64,8 @@ PersonalData personal_data_of(const fs::path& home) {
             .export_file = "jobs.jsonl",
             .to_export = export_jobs,
             .from_export = import_jobs});
+  // By which conversations are found; made anew of the turns when they are imported.
+  data.add({.name = "message prefixes", .tables = {"prefixes"}});
   // Whoever imports makes keys of their own.
   data.add({.name = "api keys", .tables = {"api_keys"}});
   data.add({.name = "database", .files = {"rapport.db", "rapport.db-wal", "rapport.db-shm"}});
