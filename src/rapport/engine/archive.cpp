@@ -143,7 +143,8 @@ Result<std::string> Archives::export_user(const std::string& app, const std::str
   Json listed = Json::array();
   for (const PersonalDataKind& kind : data_.kinds()) {
     if (kind.export_file.empty()) continue;
-    const base::ZipEntry& file = files.emplace_back(kind.export_file, kind.to_export(*data));
+    files.push_back({kind.export_file, kind.to_export(*data)});
+    const base::ZipEntry& file = files.back();
     listed.push_back({{"name", file.name},
                       {"kind", kind.name},
                       {"rows", rows_of(file)},

@@ -152,8 +152,8 @@ Result<ImportedConversations> ConversationImporter::import(const std::string& ap
   Importing importing{store_, random_, format, user, as_of, permitted, {}, {}};
   if (permitted.profile()) {
     auto facts = store_.facts(user, false);
-    if (facts) importing.active = *std::move(facts);
     if (!facts && facts.error().code != ErrorCode::kNotFound) return fail(facts.error());
+    if (facts) importing.active = *std::move(facts);
   }
   bool known = false;
   const auto take = [&](Json element, std::int64_t index) -> Result<void> {
