@@ -57,8 +57,9 @@ class AskingCurator : public CuratorTest {
             .diversity = 0};
   }
   Recommendation recommended(std::int64_t ranking_ms) {
+    const base::SystemClock clock;  // what takes long has to be seen to
     Recommender recommender(options(ranking_ms), profile::Degree::kMemory, *store_, *keys_, slot_,
-                            attribution_, clock_, random_);
+                            attribution_, clock, random_);
     RecommendationRequest request;
     request.caller.body_user = "sam";
     auto list = recommender.recommend(request);
