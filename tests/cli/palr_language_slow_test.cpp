@@ -99,7 +99,7 @@ TEST_F(PalrLanguage, TunesAsksAndRanks) {
   const auto recommended = [&](std::vector<std::string> more) {
     more.insert(more.begin(),
                 {"--home", file("home"), "--quiet", "recommend", "--data", file("data"), "--model",
-                 file("ease"), "--ranker", file("with"), "--user", "1", "--language-model",
+                 file("ease"), "--ranker", file("with"), "--user", "user 1", "--language-model",
                  testing::smollm2_path(), "--top", "3", "--json"});
     return run_command({add_recommend}, std::move(more));
   };

@@ -56,6 +56,29 @@ TEST(EmbeddedCache, AnotherConversationSharesTheBeginning) {
       << "the first conversation kept its own";
 }
 
+// Somebody was erased: nothing of what they said is there for a later request.
+TEST(EmbeddedCache, IsEmptyOnceItShallForget) {
+  const auto ask = [&] {
+    return generate_and_wait(shared_model(),
+                             chat({ChatMessage::text("system", long_system("martens")),
+                                   ChatMessage::text("user", "Where do they sleep?")},
+                                  0.7));
+  };
+  ASSERT_TRUE(ask());
+  EXPECT_GT(ask()->usage.cached_tokens, 0);
+  shared_model().forget();
+  EXPECT_EQ(ask()->usage.cached_tokens, 0);
+
+  const ChoiceRequest choice{.messages = {ChatMessage::text("user", "Sea or forest?")},
+                             .prompt = {},
+                             .choices = {"The sea, of course", "The forest"},
+                             .stop_token = {}};
+  const auto before = shared_model().score_choices(choice);
+  ASSERT_TRUE(before) << before.error().message;
+  shared_model().forget();
+  EXPECT_EQ(shared_model().score_choices(choice)->logprobs, before->logprobs);
+}
+
 // The law that makes an answer reproducible: the same request gives the same numbers, to the last
 // bit, whatever is in the cache.
 TEST(EmbeddedCache, AReproducibleAnswerDoesNotShowWhatWasCached) {

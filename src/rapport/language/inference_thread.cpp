@@ -391,7 +391,8 @@ void InferenceThread::forget_slots() {
     if (!std::exchange(forgetting_, false)) return;
   }
   kept_from_ = arrivals_;
-  if (!scoring_) choices_.forget();
+  forget_scoring_ = true;
+  forget_scoring();
   bool idle = true;
   for (std::size_t slot = 0; slot < running_.size(); ++slot) {
     if (running_[slot]) {
@@ -403,6 +404,11 @@ void InferenceThread::forget_slots() {
   }
   // With the numbers themselves, which `keep` only marks as free.
   if (idle) llama_memory_clear(context_->memory, /*data=*/true);
+}
+
+/// Where it was asked for, once no scoring is under way.
+void InferenceThread::forget_scoring() {
+  if (!scoring_ && std::exchange(forget_scoring_, false)) choices_.forget();
 }
 
 void InferenceThread::admit() {
@@ -525,6 +531,7 @@ void InferenceThread::score(std::size_t slot, std::int32_t row) {
 
 /// A piece of the scoring whose choices have several tokens.
 void InferenceThread::score_choices(std::size_t prompt_tokens) {
+  forget_scoring();  // after one that was cancelled
   if (!scoring_) {
     {
       const std::lock_guard lock(mutex_);
@@ -540,8 +547,10 @@ void InferenceThread::score_choices(std::size_t prompt_tokens) {
   auto done = choices_.go_on(prompt_tokens, context_->thread_count.now());
   if (done && !*done) return;
   const auto scoring = std::exchange(scoring_, nullptr);
+  auto logprobs = done ? choices_.logprobs() : std::vector<float>();
+  forget_scoring();
   if (done) {
-    scoring->done(choices_.logprobs());
+    scoring->done(std::move(logprobs));
   } else {
     scoring->on_done(rapport::fail(std::move(done).error()));
   }

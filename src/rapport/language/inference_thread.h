@@ -100,6 +100,7 @@ class InferenceThread {
   void fail_all(const Error& error);
   void drop_cancelled();
   void forget_slots();
+  void forget_scoring();
   void admit();
   void place(Task task);
   bool decode_answers();
@@ -121,6 +122,7 @@ class InferenceThread {
   SlotTable slots_;
   std::vector<std::optional<Running>> running_;  // [slots]
   std::uint64_t arrivals_ = 0;
+  bool forget_scoring_ = false;  // the one under way leaves nothing either
   std::uint64_t kept_from_ = 0;  // arrivals before it leave nothing in their slots
 
   std::mutex mutex_;

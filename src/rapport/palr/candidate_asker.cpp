@@ -22,10 +22,7 @@ void LanguageScoreOptions::describe(base::OptionSet& set) {
           1000);
   set.add("asked", asked, "titles: how many the prompt asks for", 1, 100);
   set.add("orders", orders, "letters: orders of the candidates, averaged", 1, 100);
-  set.add("history", question.history, "newest items of it that the language model is shown", 1,
-          1000);
-  set.add("profile", question.profile,
-          "keywords that the history bears out, shown beside it; 0: none", 0, 100);
+  question.describe_shown(set);
   question.describe(set);
 }
 
@@ -46,16 +43,7 @@ Json LanguageScoreOptions::to_json() const {
 }
 
 Result<LanguageScoreOptions> LanguageScoreOptions::from_json(const Json& json) {
-  if (!json.is_object())
-    return fail(ErrorCode::kCorrupt, "how the language model was asked is no JSON object");
-  LanguageScoreOptions options;
-  base::OptionSet set;
-  options.describe(set);
-  if (const auto taken = assign_json(set, json); !taken)
-    return fail(ErrorCode::kCorrupt, taken.error().message);
-  if (const auto sound = options.check(); !sound)
-    return fail(ErrorCode::kCorrupt, sound.error().message);
-  return options;
+  return options_from_json<LanguageScoreOptions>(json, "how the language model was asked");
 }
 
 bool LanguageScoreOptions::asks_titles() const {

@@ -1,6 +1,9 @@
 // Options as the JSON that files keep: every one by its key.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "rapport/base/config.h"
 #include "rapport/base/json.h"
 #include "rapport/base/result.h"
@@ -35,6 +38,20 @@ inline Result<void> assign_json(base::OptionSet& set, const Json& json) {
     TRY_VOID(set.assign(key, text, "file"));
   }
   return {};
+}
+
+/// Of a struct that describes and checks itself; `what` is for messages. Errors: kCorrupt, where it
+/// is no such object.
+template <typename Options>
+Result<Options> options_from_json(const Json& json, std::string_view what) {
+  if (!json.is_object()) return fail(ErrorCode::kCorrupt, std::string(what) + " is no JSON object");
+  Options options;
+  base::OptionSet set;
+  options.describe(set);
+  auto sound = assign_json(set, json);
+  if (sound) sound = options.check();
+  if (!sound) return fail(ErrorCode::kCorrupt, sound.error().message);
+  return options;
 }
 
 }  // namespace rapport::palr

@@ -39,15 +39,7 @@ Json PalrOptions::to_json() const {
 }
 
 Result<PalrOptions> PalrOptions::from_json(const Json& json) {
-  if (!json.is_object()) return fail(ErrorCode::kCorrupt, "its options are no JSON object");
-  PalrOptions options;
-  base::OptionSet set;
-  options.describe(set);
-  if (const auto taken = assign_json(set, json); !taken)
-    return fail(ErrorCode::kCorrupt, taken.error().message);
-  if (const auto sound = options.check(); !sound)
-    return fail(ErrorCode::kCorrupt, sound.error().message);
-  return options;
+  return options_from_json<PalrOptions>(json, "what its options are");
 }
 
 namespace {

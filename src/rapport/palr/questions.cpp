@@ -14,6 +14,12 @@ void QuestionOptions::describe(base::OptionSet& set) {
   set.add("tokens", tokens, "of a prompt; the oldest of the history gives way", 64, 1 << 20);
 }
 
+void QuestionOptions::describe_shown(base::OptionSet& set) {
+  set.add("history", history, "newest items of it that the language model is shown", 1, 1000);
+  set.add("profile", profile, "keywords that the history bears out, shown beside it; 0: none", 0,
+          100);
+}
+
 Questions::Questions(const data::Dataset& dataset, const language::EmbeddedModel& model,
                      const QuestionOptions& options, std::shared_ptr<const Vocabulary> vocabulary,
                      Prompt recommend, Prompt retrieval, Prompt profile)

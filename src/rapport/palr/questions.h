@@ -24,8 +24,10 @@ struct QuestionOptions {
   std::int64_t title_bytes = 80;  // of a title; longer ones are cut
   std::int64_t tokens = 2048;     // of a prompt; the oldest of the history gives way
 
-  /// All but `history` and `profile`, which whoever asks has among its own.
+  /// All but `history` and `profile`: instructions and profiles have their own.
   void describe(base::OptionSet& set);
+  /// Those two.
+  void describe_shown(base::OptionSet& set);
 };
 
 /// Thread-safe. The data set and the model outlive it.

@@ -137,10 +137,7 @@ class Writer {
 
 void WrittenListOptions::describe(base::OptionSet& set) {
   set.add("count", count, "names that are asked for, and read", 1, 100);
-  set.add("history", question.history, "newest items of it that the language model is shown", 1,
-          1000);
-  set.add("profile", question.profile,
-          "keywords that the history bears out, shown beside it; 0: none", 0, 100);
+  question.describe_shown(set);
   question.describe(set);
 }
 
